@@ -73,6 +73,22 @@ fn a_message_in_many_parts_takes_few_allocations_and_no_more_than_thrice_its_len
 }
 
 #[test]
+fn a_message_that_is_kept_holds_no_more_than_its_length() {
+    let bytes = [
+        frame(0x02, &[1; 100]),
+        frame(0x00, &[2; 50]),
+        frame(0x80, &[3; 20]),
+    ]
+    .concat();
+
+    let mut messages = Vec::with_capacity(1);
+    let info = feed(&bytes, 1000, &mut |incoming| messages.push(incoming));
+
+    assert_eq!(messages.len(), 1);
+    assert_eq!(info.bytes_current, 170, "{info:?}");
+}
+
+#[test]
 fn building_a_header_allocates_nothing() {
     let info = measure(|| {
         std::hint::black_box(header(Opcode::Binary, std::hint::black_box(70_000)));
