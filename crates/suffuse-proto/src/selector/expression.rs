@@ -1,0 +1,190 @@
+//! Regular expressions in selectors: Java's dialect, translated to that of the `regex` crate.
+//!
+//! Most expressions in use are texts with a `.*` here and there; those need no regular expression.
+
+use regex::{Regex, RegexBuilder};
+use regex_syntax::ast::{self, Ast};
+use regex_syntax::hir;
+
+use super::error::{Fault, HELP_EXPRESSION, HELP_LIMIT};
+
+mod translate;
+
+use translate::Translation;
+
+/// The greatest size of a compiled expression, in bytes.
+const COMPILED_BYTES_MAX: usize = 128 * 1024;
+/// The greatest size of the cache that an expression has while it matches, in bytes.
+const CACHE_BYTES_MAX: usize = 256 * 1024;
+/// How deep groups may nest.
+const NEST_MAX: u32 = 50;
+
+/// An expression, ready to match a whole text.
+#[derive(Debug)]
+pub(super) enum Expression {
+    /// Any text without a line break.
+    Any,
+    /// One text.
+    Literal(String),
+    /// Two or more texts with `.*` between them.
+    Pieces(Vec<String>),
+    /// Anything else. Boxed, because it is the rare case and large.
+    Regex(Box<Regex>),
+}
+
+/// What may follow the expression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Suffix {
+    None,
+    Below,
+    MaybeBelow,
+}
+
+/// An expression that is known to be valid.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    translation: Translation,
+    has_alternatives: bool,
+}
+
+/// Parses an expression of a selector.
+pub(super) fn parse(text: &str) -> Result<Parsed, Fault> {
+    let translation = translate::translate(text)?;
+    if translation.literal().is_some() {
+        return Ok(Parsed {
+            translation,
+            has_alternatives: false,
+        });
+    }
+    let pattern = &translation.pattern;
+    let fault = |message: String, byte: usize| {
+        Fault::new(message, translation.char_at(byte), HELP_EXPRESSION)
+    };
+    let ast = ast::parse::ParserBuilder::new()
+        .nest_limit(NEST_MAX)
+        .build()
+        .parse(pattern)
+        .map_err(|error| fault(error.kind().to_string(), error.span().start.offset))?;
+    hir::translate::Translator::new()
+        .translate(pattern, &ast)
+        .map_err(|error| fault(error.kind().to_string(), error.span().start.offset))?;
+    let has_alternatives = matches!(ast, Ast::Alternation(_));
+    Ok(Parsed {
+        translation,
+        has_alternatives,
+    })
+}
+
+impl Parsed {
+    /// Returns the text, if it is the only one that matches.
+    pub(super) fn as_literal(&self) -> Option<&str> {
+        self.translation.literal()
+    }
+
+    /// Returns whether any text matches that has no line break and is not empty.
+    pub(super) fn is_any(&self) -> bool {
+        matches!(self.translation.pattern.as_str(), ".*" | ".+")
+    }
+
+    /// Returns the parts of paths that are the same in all that matches.
+    pub(super) fn path_prefix(&self) -> &str {
+        if self.has_alternatives {
+            ""
+        } else {
+            self.translation.path_prefix()
+        }
+    }
+
+    /// Returns the expression, followed by `suffix`, ready to match.
+    pub(super) fn compile(
+        self,
+        suffix: Suffix,
+        expressions_left: &mut usize,
+    ) -> Result<Expression, Fault> {
+        if self.is_any() && suffix == Suffix::None {
+            return Ok(Expression::Any);
+        }
+        match self.translation.pieces {
+            Some(mut pieces) if suffix == Suffix::None => Ok(match pieces.len() {
+                1 => Expression::Literal(pieces.remove(0)),
+                _ => Expression::Pieces(pieces),
+            }),
+            Some(_) | None => compile_regex(&self.translation.pattern, suffix, expressions_left),
+        }
+    }
+}
+
+fn compile_regex(
+    pattern: &str,
+    suffix: Suffix,
+    expressions_left: &mut usize,
+) -> Result<Expression, Fault> {
+    let Some(left) = expressions_left.checked_sub(1) else {
+        return Err(Fault::new(
+            "it has too many regular expressions",
+            0,
+            HELP_LIMIT,
+        ));
+    };
+    *expressions_left = left;
+    let tail = match suffix {
+        Suffix::None => "$",
+        Suffix::Below => "/.+$",
+        Suffix::MaybeBelow => "(?:$|/.+$)",
+    };
+    let regex = RegexBuilder::new(&format!("^(?:{pattern}){tail}"))
+        .size_limit(COMPILED_BYTES_MAX)
+        .dfa_size_limit(CACHE_BYTES_MAX)
+        .nest_limit(NEST_MAX + 2)
+        .build();
+    // The pattern was parsed before, so that only its size can be wrong.
+    match regex {
+        Ok(regex) => Ok(Expression::Regex(Box::new(regex))),
+        Err(_) => Err(Fault::new(
+            "the regular expression is too large",
+            0,
+            HELP_LIMIT,
+        )),
+    }
+}
+
+impl Expression {
+    /// Returns whether the whole text matches.
+    pub(super) fn matches(&self, text: &str) -> bool {
+        match self {
+            Self::Any => !text.contains('\n'),
+            Self::Literal(literal) => text == literal,
+            Self::Pieces(pieces) => matches_pieces(text, pieces) && !text.contains('\n'),
+            Self::Regex(regex) => regex.is_match(text),
+        }
+    }
+
+    /// Returns the text, if it is the only one that matches.
+    pub(super) fn as_literal(&self) -> Option<&str> {
+        match self {
+            Self::Literal(literal) => Some(literal),
+            Self::Any | Self::Pieces(_) | Self::Regex(_) => None,
+        }
+    }
+}
+
+/// Returns whether a text begins with the first piece, ends with the last one, and has the others
+/// between them in this order.
+fn matches_pieces(text: &str, pieces: &[String]) -> bool {
+    let [first, middle @ .., last] = pieces else {
+        return false;
+    };
+    let Some(mut rest) = text
+        .strip_prefix(first.as_str())
+        .and_then(|rest| rest.strip_suffix(last.as_str()))
+    else {
+        return false;
+    };
+    middle.iter().all(|piece| match rest.find(piece.as_str()) {
+        None => false,
+        Some(at) => {
+            rest = &rest[at + piece.len()..];
+            true
+        }
+    })
+}
