@@ -145,9 +145,9 @@ impl Translator {
 
     /// Appends to the pattern what `count` characters become.
     fn emit(&mut self, pattern: &str, count: usize) {
-        self.out
-            .starts
-            .extend(std::iter::repeat_n(self.out.pattern.len(), count));
+        let (start, last) = (self.out.pattern.len(), pattern.len().saturating_sub(1));
+        let starts = (0..count).map(|char| start + char.min(last));
+        self.out.starts.extend(starts);
         self.out.pattern.push_str(pattern);
         self.at += count;
         self.last = Last::Other;
