@@ -1,0 +1,70 @@
+import { refusal, same } from '../lib/check.mjs';
+
+const NO_SUCH_TOPIC = 9000;
+const UNSATISFIED_CONSTRAINT = 9012;
+const INVALID_UPDATE_STREAM = 9013;
+const INCOMPATIBLE_UPDATE = 500;
+
+const CREATED = 1;
+const EXISTS = 2;
+
+async function valueAt(t, session, path) {
+    const result = await session.fetchRequest().withValues(t.json).fetch(path);
+    return result.results()[0]?.value()?.get() ?? null;
+}
+
+export const cases = {
+    async 'is refused an update of no topic or of another type'(t) {
+        const admin = await t.connect('admin');
+        same(await refusal(t.set(admin, 'w/none', 1), 'no topic'), NO_SUCH_TOPIC, 'the reason');
+        await t.add(admin, 'w/json');
+        const text = admin.topicUpdate.set('w/json', t.diffusion.datatypes.string(), 'x');
+        same(await refusal(text, 'a text for a JSON topic'), INCOMPATIBLE_UPDATE, 'the reason');
+    },
+
+    async 'updates under constraints'(t) {
+        const admin = await t.connect('admin');
+        const is = t.diffusion.updateConstraints();
+        const specification = t.topic('JSON');
+        const set = (value, constraint) => t.set(admin, 'c/a', value, { constraint, specification });
+        same(await set({ a: 1, b: 'x' }, is.noTopic()), CREATED, 'when there is no topic');
+        same(await refusal(set(2, is.noTopic()), 'a topic is there'), UNSATISFIED_CONSTRAINT, 'the reason');
+        same(await set({ a: 2, b: 'x' }, is.value({ a: 1, b: 'x' }, t.json)), EXISTS, 'when the value is');
+        same(await refusal(set(3, is.value({ a: 1 }, t.json)), 'another value'), UNSATISFIED_CONSTRAINT, 'the reason');
+        const part = is.jsonValue().with('/a', 2, t.diffusion.datatypes.int64()).without('/c');
+        same(await set({ a: 3 }, part), EXISTS, 'when a part of the value is');
+        same(await refusal(set(4, is.jsonValue().without('/a')), 'the part is there'), UNSATISFIED_CONSTRAINT, 'the reason');
+        same(await set({ a: 4 }, is.noTopic().or(is.value({ a: 3 }, t.json))), EXISTS, 'one of two');
+        same(await valueAt(t, admin, 'c/a'), { a: 4 }, 'the value in the end');
+
+        await t.add(admin, 'c/empty');
+        const first = { constraint: is.noValue() };
+        await t.set(admin, 'c/empty', 1, first);
+        same(await refusal(t.set(admin, 'c/empty', 2, first), 'a value is there'), UNSATISFIED_CONSTRAINT, 'the reason');
+    },
+
+    async 'updates by a stream'(t) {
+        const admin = await t.connect('admin');
+        const reader = await t.connect('client');
+        const watch = t.watch(reader, 'stream/a');
+        await reader.select('stream/a');
+        const stream = admin.topicUpdate.createUpdateStream('stream/a', t.json, { specification: t.topic('JSON', { CONFLATION: 'off' }) });
+        const values = Array.from({ length: 50 }, (_, n) => ({ n, text: `the same text with ${n} in it, and more of it` }));
+        for (const value of values) await stream.set(value);
+        await watch.until(seen => seen.values.length === values.length, 'each value');
+        same(watch.valuesOf('stream/a'), values, 'the values');
+
+        await t.set(admin, 'stream/a', 'from elsewhere');
+        same(await refusal(stream.set(1), 'a stream that another update made invalid'), INVALID_UPDATE_STREAM, 'the reason');
+    },
+
+    async 'updates by a JSON patch'(t) {
+        const admin = await t.connect('admin');
+        await t.set(admin, 'patch/a', { a: 1, list: [1, 2] }, { specification: t.topic('JSON') });
+        const patch = [{ op: 'replace', path: '/a', value: 2 }, { op: 'add', path: '/list/-', value: 3 }];
+        same(await admin.topicUpdate.applyJsonPatch('patch/a', patch), {}, 'the result');
+        same(await valueAt(t, admin, 'patch/a'), { a: 2, list: [1, 2, 3] }, 'the value');
+        const failing = [{ op: 'test', path: '/a', value: 2 }, { op: 'remove', path: '/none' }];
+        same(await admin.topicUpdate.applyJsonPatch('patch/a', failing), { failedOperation: 1 }, 'a patch that cannot be applied');
+    },
+};

@@ -1,0 +1,52 @@
+// Runs one case with a published JavaScript client and prints how it went as one line of JSON.
+//
+//     node run.mjs CLIENT CASE URL [PID]       the server's URL, and its process id where a case may signal it
+//     node run.mjs --list CLIENT               the names of the cases, one a line
+
+import { createRequire } from 'node:module';
+
+import { cases } from './cases/all.mjs';
+import { cases as casesOfVersion5 } from './cases/version5.mjs';
+import { runInChromium } from './lib/chromium.mjs';
+import { Context, describe, outcomeOf } from './lib/context.mjs';
+import { XMLHttpRequest } from './lib/xhr.mjs';
+
+const CLIENTS = {
+    node_ws: { package: 'diffusion', transport: 'WS', cases },
+    node_polling: { package: 'diffusion', transport: 'XHR', cases },
+    chromium_ws: { browser: true, transport: 'WS', cases },
+    chromium_polling: { browser: true, transport: 'XHR', cases },
+    node5_ws: { package: 'diffusion-5', transport: 'WS', cases: casesOfVersion5 },
+    node5_polling: { package: 'diffusion-5', transport: 'XHR', cases: casesOfVersion5 },
+};
+
+function finish(result) {
+    process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(0));
+}
+
+function known(map, key, what) {
+    if (Object.hasOwn(map, key)) return map[key];
+    throw new Error(`unknown ${what} '${key}'; known: ${Object.keys(map).join(', ')}`);
+}
+
+function runInNode(client, run, server) {
+    globalThis.XMLHttpRequest = XMLHttpRequest;
+    const diffusion = createRequire(import.meta.url)(client.package);
+    diffusion.log('silent');
+    return outcomeOf(run, new Context(diffusion, server, client.transport));
+}
+
+// A client that throws where nobody can catch it would end an application: never a success.
+process.on('uncaughtException', error => finish({ outcome: 'failed', detail: `uncaught: ${describe(error)}` }));
+process.on('unhandledRejection', error => finish({ outcome: 'failed', detail: `unhandled: ${describe(error)}` }));
+
+const [first, ...rest] = process.argv.slice(2);
+if (first === '--list') {
+    console.log(Object.keys(known(CLIENTS, rest[0], 'client').cases).join('\n'));
+} else {
+    const [name, url, pid] = rest;
+    const client = known(CLIENTS, first, 'client');
+    const run = known(client.cases, name, 'case');
+    const server = { url, pid: pid ? Number(pid) : null };
+    finish(await (client.browser ? runInChromium(client, name, server) : runInNode(client, run, server)));
+}

@@ -1,0 +1,54 @@
+"""Runs one case with the published Python client and prints how it went as one line of JSON.
+
+    python run.py CASE URL [PID]     the server's URL, and its process id where a case may signal it
+    python run.py --list             the names of the cases, one a line
+"""
+
+import asyncio
+import json
+import sys
+import traceback
+from pathlib import Path
+
+from cases.python import CASES
+from lib.check import Mismatch
+from lib.context import Context
+
+FOLDER = Path(__file__).resolve().parent / "cases"
+CASE_SECONDS_MAX = 50
+
+# What the server says with error 104; the client keeps only the text.
+UNSUPPORTED_SERVICE = "the server does not offer this service"
+
+
+async def outcome_of(case, context):
+    try:
+        await asyncio.wait_for(case(context), CASE_SECONDS_MAX)
+        return {"outcome": "works"}
+    except Mismatch as error:
+        return {"outcome": "failed", "detail": str(error)}
+    except Exception as error:
+        if UNSUPPORTED_SERVICE in str(error):
+            return {"outcome": "not built", "detail": "error 104"}
+        return {"outcome": "failed", "detail": describe(error)}
+    finally:
+        await context.end()
+
+
+def describe(error):
+    """What was raised, and where in the cases it happened."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames if FOLDER in Path(frame.filename).parents]
+    return f"{type(error).__name__}: {error} (at {', '.join(ours)})"
+
+
+def main():
+    if sys.argv[1] == "--list":
+        print("\n".join(CASES))
+        return
+    name, url, *pid = sys.argv[1:]
+    context = Context(url, int(pid[0]) if pid else None)
+    print(json.dumps(asyncio.run(outcome_of(CASES[name], context))))
+
+
+main()

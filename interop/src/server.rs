@@ -1,0 +1,169 @@
+//! A server process: `suffuse dev` on a free port of the loopback interface.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::place;
+
+/// How long a server may take to accept connections.
+const START_MAX: Duration = Duration::from_secs(20);
+
+/// How long a server may take to stop after a signal.
+const STOP_MAX: Duration = Duration::from_secs(20);
+
+/// A running server; it ends with this value.
+#[derive(Debug)]
+pub struct Server {
+    process: Child,
+    url: String,
+    output: Receiver<String>,
+}
+
+impl Server {
+    /// Starts a development server without the demonstration topics and waits until it accepts.
+    ///
+    /// # Errors
+    /// Fails if the binary is missing, or if the server ends or says no address in time.
+    pub fn start() -> Result<Self> {
+        let binary = place::binary()?;
+        let mut process = Command::new(&binary)
+            .args(["dev", "--listen", "127.0.0.1:0", "--no-demo"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {}", binary.display()))?;
+        let output = process.stdout.take().context("the server has no output")?;
+        let mut server = Self {
+            process,
+            url: String::new(),
+            output: lines(output),
+        };
+        server.url = server.await_url()?;
+        Ok(server)
+    }
+
+    /// Returns the address that clients connect to, `http://127.0.0.1:PORT/diffusion`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Returns the host and port of the address.
+    pub fn authority(&self) -> &str {
+        self.url
+            .trim_start_matches("http://")
+            .trim_end_matches("/diffusion")
+    }
+
+    /// Returns the process id.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Sends the server a signal, such as `TERM`.
+    ///
+    /// # Errors
+    /// Fails if the signal cannot be sent.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let status = Command::new("kill")
+            .args(["-s", name, &self.pid().to_string()])
+            .status()?;
+        ensure!(status.success(), "cannot send {name} to the server");
+        Ok(())
+    }
+
+    /// Waits until the server has ended, after a signal.
+    ///
+    /// # Errors
+    /// Fails if it goes on.
+    pub fn ended(&mut self) -> Result<ExitStatus> {
+        let deadline = Instant::now() + STOP_MAX;
+        // The channel closes when the process closes its output, as it does at its end.
+        while let Ok(_line) = self
+            .output
+            .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+        {}
+        ensure!(
+            Instant::now() < deadline,
+            "the server still runs {STOP_MAX:?} after the signal"
+        );
+        Ok(self.process.wait()?)
+    }
+
+    /// Checks that the server did not end by itself.
+    ///
+    /// # Errors
+    /// Fails with the status that it ended with.
+    pub fn check_running(&mut self) -> Result<()> {
+        match self.process.try_wait()? {
+            Some(status) => bail!("the server ended by itself, with {status}"),
+            None => Ok(()),
+        }
+    }
+
+    fn await_url(&self) -> Result<String> {
+        let deadline = Instant::now() + START_MAX;
+        let mut said = Vec::new();
+        loop {
+            let Ok(line) = self
+                .output
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            else {
+                bail!("the server said no address within {START_MAX:?}; it said: {said:?}");
+            };
+            if let Some(url) = url_in(&line) {
+                return Ok(url.to_owned());
+            }
+            said.push(line);
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // An error means that it has ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn lines(output: ChildStdout) -> Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            // Nobody may listen any more; the pipe is emptied all the same, so that the server never waits.
+            let _ = sender.send(line);
+        }
+    });
+    receiver
+}
+
+fn url_in(line: &str) -> Option<&str> {
+    let word = line
+        .split_whitespace()
+        .find(|word| word.starts_with("http://127.0.0.1:"))?;
+    word.ends_with("/diffusion").then_some(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::url_in;
+
+    #[test]
+    fn an_address_is_found_in_what_the_server_says() {
+        for (line, expected) in [
+            (
+                "  clients   http://127.0.0.1:8080/diffusion",
+                Some("http://127.0.0.1:8080/diffusion"),
+            ),
+            ("console http://127.0.0.1:8080/", None),
+            ("listening", None),
+        ] {
+            assert_eq!(url_in(line), expected, "{line}");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The suite's own order, our client through proxies of others, and how the process behaves.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod process;
+mod proxies;
+mod suite;
