@@ -1,0 +1,175 @@
+//! The tables of all settings.
+
+use std::{collections::BTreeSet, fmt::Debug, ops::RangeInclusive, time::Duration};
+
+use toml::de::DeValue;
+
+use super::{ByteSize, Config, Listen, diagnostic::Diagnostic, setting::Setting};
+
+/// One setting of a `T`.
+pub(crate) struct Key<T> {
+    /// The name, with its sections: `transport.ping_interval`.
+    pub(crate) name: &'static str,
+    /// What it means, by lines.
+    pub(crate) doc: &'static [&'static str],
+    /// What a value can look like, for settings that have none by default.
+    pub(crate) example: &'static str,
+    /// Sets it, or says what was expected.
+    pub(crate) set: fn(&mut T, &DeValue<'_>) -> Result<(), String>,
+    /// Writes it as TOML; `None` where it has no value.
+    pub(crate) write: fn(&T) -> Option<String>,
+}
+
+impl<T> Key<T> {
+    /// Returns the name of the section and the name in the section.
+    pub(crate) fn split(&self) -> (&'static str, &'static str) {
+        self.name.rsplit_once('.').unwrap_or(("", self.name))
+    }
+
+    /// Returns whether the setting is in a section or below it.
+    pub(crate) fn is_below(&self, section: &str) -> bool {
+        self.name.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'))
+    }
+}
+
+macro_rules! keys {
+    ($($(#[doc = $doc:literal])+ $name:literal $($field:ident).+ $(in $range:expr)? $(, like $example:literal)?;)*) => {
+        &[$(Key {
+            name: $name,
+            doc: &[$($doc),+],
+            example: concat!($($example)?),
+            set: |owner, value| {
+                let found = Setting::read(value)?;
+                $(check_range(&found, &($range))?;)?
+                owner.$($field).+ = found;
+                Ok(())
+            },
+            write: |owner| owner.$($field).+.write(),
+        }),*]
+    };
+}
+
+fn check_range<T: Setting + PartialOrd>(found: &T, range: &RangeInclusive<T>) -> Result<(), String> {
+    if range.contains(found) {
+        return Ok(());
+    }
+    let bound = |bound: &T| bound.write().unwrap_or_default();
+    Err(format!("expected {} to {}", bound(range.start()), bound(range.end())))
+}
+
+const fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+const KIB: usize = 1 << 10;
+const GIB: usize = 1 << 30;
+
+/// The settings outside `[[listen]]`.
+pub(crate) const CONFIG_KEYS: &[Key<Config>] = keys! {
+    /// The first three characters of every session token, by which a load balancer
+    /// can route. Give each server of a group its own.
+    "node.id" node.id;
+    /// The name that sessions see as $ServerName.
+    "node.name" node.name;
+    /// The folder of the security store (security.toml), made on the first start.
+    "node.data_dir" node.data_dir;
+
+    /// How often each connection is pinged. Keep it below every idle time-out on the way:
+    /// the common proxies cut a silent connection after 60 seconds.
+    "transport.ping_interval" transport.ping_interval in seconds(1)..=seconds(3600);
+    /// The largest message that a client may send.
+    "transport.message_max" transport.message_max in ByteSize(KIB)..=ByteSize(GIB);
+
+    /// How many sessions there may be; more are refused with code 113.
+    "session.count_max" session.count_max in 1..=100_000_000;
+    /// How long a session that lost its connection is kept at most; clients may ask for less.
+    "session.reconnect_timeout_max" session.reconnect_timeout_max in seconds(0)..=seconds(86_400);
+    /// How many messages may wait for a session that reads slowly. From half of it a topic's
+    /// updates are conflated to the last one; a session that is still over it is closed.
+    "session.queue_messages_max" session.queue_messages_max in 16..=100_000_000;
+    /// How many bytes may wait, with the same consequences.
+    "session.queue_bytes_max" session.queue_bytes_max in ByteSize(64 * KIB)..=ByteSize(64 * GIB);
+    /// How many of the last messages are kept for a session that reconnects.
+    "session.recovery_messages_max" session.recovery_messages_max in 0..=10_000_000;
+    /// How many bytes these may have together.
+    "session.recovery_bytes_max" session.recovery_bytes_max in ByteSize(0)..=ByteSize(GIB);
+    /// How many selections a session may have.
+    "session.selections_max" session.selections_max in 1..=10_000_000;
+
+    /// How many topics there may be; adding more fails with error 9007.
+    "topic.count_max" topic.count_max in 1..=1_000_000_000;
+
+    /// The pages that may connect, by their origin. Empty: all.
+    "security.allowed_origins" security.allowed_origins;
+    /// The session properties that clients may choose for themselves, besides $Environment.
+    "security.trusted_properties" security.trusted_properties;
+};
+
+/// The settings of one listener.
+pub(crate) const LISTEN_KEYS: &[Key<Listen>] = keys! {
+    /// The address and the port. Port 0 takes a free one.
+    "address" address;
+    /// The name that sessions show as their $Connector.
+    "name" name;
+    /// The certificate chain, a PEM file. With it the listener speaks TLS: https and wss.
+    "tls.cert" tls.cert, like "\"tls.crt\"";
+    /// The private key, a PEM file.
+    "tls.key" tls.key, like "\"tls.key\"";
+};
+
+/// Says what an unknown key may have been meant to be: a label, and a help.
+pub(crate) fn suggestion<T>(keys: &[Key<T>], name: &str) -> (String, Option<String>) {
+    let (section, last) = name.rsplit_once('.').unwrap_or(("", name));
+    let start = if section.is_empty() { String::new() } else { format!("{section}.") };
+    let mut siblings: BTreeSet<&str> =
+        keys.iter().filter_map(|key| key.name.strip_prefix(&start)?.split('.').next()).collect();
+    if siblings.contains("node") {
+        siblings.insert("listen");
+    }
+    if let Some(meant) = nearest(last, siblings.iter().copied()) {
+        return (format!("did you mean `{meant}`?"), None);
+    }
+    let elsewhere = keys.iter().map(Key::split).find(|(_, key)| *key == last);
+    if let Some((section, key)) = elsewhere.filter(|(section, _)| !section.is_empty()) {
+        return (format!("`{key}` belongs in [{section}]"), None);
+    }
+    let possible = siblings.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+    ("nothing has this name".to_owned(), Some(format!("known here: {possible}")))
+}
+
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let distance_max = (name.chars().count() / 3).max(1);
+    known
+        .map(|known| (strsim::damerau_levenshtein(name, known), known))
+        .filter(|(distance, _)| *distance <= distance_max)
+        .min()
+        .map(|(_, known)| known)
+}
+
+/// Returns what does not fit together.
+pub(crate) fn contradictions(config: &Config) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    let mut refuse = |message: String, help: &str| {
+        problems.push(Diagnostic { code: "SFX-K009", message, place: None, help: Some(help.to_owned()) });
+    };
+    for (index, listen) in config.listen.iter().enumerate() {
+        if listen.tls.cert.is_some() != listen.tls.key.is_some() {
+            let missing = if listen.tls.cert.is_some() { "key" } else { "cert" };
+            refuse(format!("listen.{index}.tls has no `{missing}`"), "TLS needs both `cert` and `key`");
+        }
+        let is_same = |other: &&Listen| other.address == listen.address && listen.address.port() != 0;
+        if config.listen[..index].iter().any(|other| is_same(&other)) {
+            refuse(format!("two listeners have the address {}", listen.address), "remove one of them");
+        }
+    }
+    if config.listen.is_empty() {
+        refuse("there is no listener".to_owned(), "add a section [[listen]] with an `address`");
+    }
+    problems
+}
+
+impl<T> Debug for Key<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
