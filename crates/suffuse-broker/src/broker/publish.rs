@@ -1,0 +1,296 @@
+//! Applying changes to topics, and passing updates on to queues and ports.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use suffuse_proto::{
+    Message, Path, Service as _, TopicSpecification,
+    codec::Codec as _,
+    message::{ConversationId, TopicId},
+    service::{SubscriptionNotification, UnsubscriptionNotification},
+    services::topics::{SubscriptionNotice, UnsubscriptionNotice, UnsubscriptionReason},
+};
+
+use super::Broker;
+use crate::{
+    Frame,
+    event::{Closing, LinkId},
+    fanout::Update,
+    outbox::{Item, Pressure},
+    session::{CloseReason, Session},
+    sessions::SessionKey,
+    topic::{TopicKey, tree::TopicTree},
+};
+
+impl Broker {
+    pub(super) fn apply_add_topic(&mut self, path: Path, specification: TopicSpecification) {
+        let key = self.topics.insert(path.clone(), specification);
+        for session in self.selections.candidates(&path) {
+            let is_selected = |session: &Session| session.selections.select_path(&path);
+            if self.sessions.get(session).is_some_and(is_selected) && self.may_read(session, key) {
+                self.subscribe(session, key);
+            }
+        }
+    }
+
+    pub(super) fn apply_set_value(&mut self, path: &Path, value: Bytes) {
+        let Some(key) = self.topics.find(path.as_str()) else {
+            return;
+        };
+        if let Some(update) = self.topics.get_mut(key).and_then(|topic| topic.set(value)) {
+            self.publish(key, &Arc::new(update));
+        }
+    }
+
+    pub(super) fn apply_remove_topic(&mut self, path: &Path) {
+        let Some(topic) = self.topics.find(path.as_str()).and_then(|key| {
+            let topic = self.topics.remove(key)?;
+            Some((key, topic))
+        }) else {
+            return;
+        };
+        let (key, topic) = topic;
+        let subscribers = topic.subscribers.unwrap_or_default();
+        for (session, subscriber) in *subscribers {
+            if let Some(session) = self.sessions.get_mut(session) {
+                session.topics.swap_remove(&key);
+            }
+            // A session that has not heard of the topic yet never will: its announcement finds nothing.
+            if subscriber.is_announced {
+                self.notify_unsubscription(session, topic.id, UnsubscriptionReason::Removed);
+            }
+        }
+    }
+
+    /// Passes an update on to everyone who watches the topic.
+    fn publish(&mut self, key: TopicKey, update: &Arc<Update>) {
+        let limits = self.queue_limits();
+        // The subscribers are taken out of the topic meanwhile: queues may ask to unsubscribe from it.
+        let Some(mut subscribers) = self
+            .topics
+            .get_mut(key)
+            .and_then(|topic| topic.subscribers.take())
+        else {
+            return;
+        };
+        let mut pressed = Vec::new();
+        for (session_key, subscriber) in &mut *subscribers {
+            if !subscriber.is_announced {
+                continue;
+            }
+            let as_delta = subscriber.has_value && update.delta.is_some();
+            subscriber.has_value = true;
+            let Some(session) = self.sessions.get_mut(*session_key) else {
+                continue;
+            };
+            let pressure = session.queue.push(
+                Item::Update {
+                    update: update.clone(),
+                    as_delta,
+                },
+                limits,
+            );
+            if !session.is_dirty && !session.is_blocked && session.link.is_some() {
+                session.is_dirty = true;
+                self.dirty.push(*session_key);
+            }
+            if pressure != Pressure::None {
+                pressed.push((*session_key, pressure));
+            }
+        }
+        if let Some(topic) = self.topics.get_mut(key) {
+            topic.subscribers = Some(subscribers);
+        }
+        for (session, pressure) in pressed {
+            self.on_pressure(session, pressure);
+        }
+    }
+
+    /// Appends an item to the queue of a session.
+    pub(super) fn push(&mut self, key: SessionKey, item: Item) {
+        let limits = self.queue_limits();
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        let pressure = session.queue.push(item, limits);
+        self.mark_dirty(key);
+        self.on_pressure(key, pressure);
+    }
+
+    fn on_pressure(&mut self, key: SessionKey, pressure: Pressure) {
+        match pressure {
+            Pressure::None => {}
+            Pressure::Unsubscribe(topics) => {
+                let subscribed = self.sessions.get(key).map(|session| session.topics.clone());
+                for topic in subscribed.into_iter().flatten() {
+                    let id = self.topics.get(topic).map(|topic| topic.id);
+                    if id.is_some_and(|id| topics.contains(&id)) {
+                        self.unsubscribe(key, topic, UnsubscriptionReason::BackPressure);
+                    }
+                }
+            }
+            Pressure::Full => {
+                if let Some(session) = self.sessions.get(key) {
+                    tracing::info!(session = %session.id, "a session is closed: more waits for it than the limits allow");
+                }
+                self.close(key, CloseReason::QueueLimit, Closing::Normal);
+            }
+        }
+    }
+
+    pub(super) fn notify_unsubscription(
+        &mut self,
+        session: SessionKey,
+        topic: TopicId,
+        reason: UnsubscriptionReason,
+    ) {
+        let Some(version) = self.sessions.get(session).map(|session| session.version) else {
+            return;
+        };
+        let notice = UnsubscriptionNotice { topic, reason };
+        self.send(
+            session,
+            &Message::Request {
+                service: UnsubscriptionNotification::ID,
+                // One-way, as real servers send it (P§6.3).
+                conversation: ConversationId::ONE_WAY,
+                body: notice.to_bytes(version),
+            },
+        );
+    }
+
+    /// Offers the outbox of each link that has something new to `give`, which takes what its port has
+    /// room for. A link whose outbox is not empty afterwards is not offered again before it is ready.
+    pub fn flush(&mut self, mut give: impl FnMut(LinkId, &mut Outbox<'_>)) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for key in dirty.drain(..) {
+            let Some(session) = self.sessions.get_mut(key) else {
+                continue;
+            };
+            session.is_dirty = false;
+            if let Some(link) = session.link {
+                give(
+                    link,
+                    &mut Outbox {
+                        key,
+                        session,
+                        topics: &mut self.topics,
+                    },
+                );
+                session.is_blocked = !session.queue.is_empty();
+            }
+        }
+        // The list keeps its memory for the next batch.
+        self.dirty = dirty;
+    }
+
+    pub(super) fn on_ready(&mut self, link: LinkId) {
+        let Some(key) = self.sessions.by_link(link) else {
+            return;
+        };
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.is_blocked = false;
+            if !session.queue.is_empty() {
+                self.mark_dirty(key);
+            }
+        }
+    }
+
+    /// Takes all that waits for a session, for its last port.
+    pub(super) fn drain(&mut self, key: SessionKey) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        if let Some(session) = self.sessions.get_mut(key) {
+            Outbox {
+                key,
+                session,
+                topics: &mut self.topics,
+            }
+            .take(&mut frames, usize::MAX);
+        }
+        frames
+    }
+}
+
+/// What a session has still to get, as a port sees it.
+#[derive(Debug)]
+pub struct Outbox<'a> {
+    key: SessionKey,
+    session: &'a mut Session,
+    topics: &'a mut TopicTree,
+}
+
+impl Outbox<'_> {
+    /// Returns whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.session.queue.is_empty()
+    }
+
+    /// Moves frames, oldest first, to `port` until they have `bytes_max` bytes together; at least one.
+    pub fn take(&mut self, port: &mut Vec<Frame>, bytes_max: usize) {
+        let first = port.len();
+        let mut bytes = 0;
+        while bytes < bytes_max
+            && let Some(item) = self.session.queue.pop()
+        {
+            let from = port.len();
+            self.resolve(item, port);
+            bytes += port[from..]
+                .iter()
+                .map(|frame| frame.websocket().len())
+                .sum::<usize>();
+        }
+        for frame in &port[first..] {
+            self.session
+                .recovery
+                .push(frame.clone(), frame.websocket().len());
+        }
+    }
+
+    /// Makes the frames of an item.
+    fn resolve(&mut self, item: Item, port: &mut Vec<Frame>) {
+        match item {
+            Item::Frame(frame) => port.push(frame),
+            Item::Update { update, as_delta } => {
+                port.push(update.frame(as_delta, self.session.takes_zlib).clone());
+            }
+            Item::Announce(topic) => self.announce(topic, port),
+        }
+    }
+
+    /// Tells the session of a topic and of its value, unless either has ended meanwhile.
+    fn announce(&mut self, key: TopicKey, port: &mut Vec<Frame>) {
+        let Some(topic) = self.topics.get_mut(key) else {
+            return;
+        };
+        let initial = topic
+            .has_subscriber(self.key)
+            .then(|| topic.initial())
+            .flatten();
+        let Some(subscriber) = topic
+            .subscriber_mut(self.key)
+            .filter(|subscriber| !subscriber.is_announced)
+        else {
+            return;
+        };
+        subscriber.is_announced = true;
+        subscriber.has_value = initial.is_some();
+        let notice = SubscriptionNotice {
+            topic: topic.id,
+            path: topic.path.clone(),
+            specification: topic.kind.specification.clone(),
+        };
+        let version = self.session.version;
+        port.push(Frame::new(
+            &Message::Request {
+                service: SubscriptionNotification::ID,
+                conversation: ConversationId::ONE_WAY,
+                body: notice.to_bytes(version),
+            },
+            version,
+        ));
+        if let Some(initial) = initial {
+            port.push(initial.frame(false, self.session.takes_zlib).clone());
+        }
+    }
+}

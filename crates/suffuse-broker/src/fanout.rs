@@ -1,0 +1,109 @@
+//! Fan-out: one update to everyone who watches its topic.
+//!
+//! An update is encoded at most twice in each encoding, however many sessions get it (P§6): as a delta for
+//! those that have the previous value, and as a value for the others. Topic ids are the same for all
+//! sessions, so these frames are shared; one more subscriber costs a reference count and a push.
+
+use std::{io::Write as _, sync::OnceLock};
+
+use bytes::Bytes;
+use flate2::{Compression, write::ZlibEncoder};
+use suffuse_proto::{
+    Message, Version,
+    message::{Encoding, TopicId},
+    specification::Conflation,
+};
+
+use crate::Frame;
+
+/// Payloads that are smaller are not worth compressing, in bytes.
+const COMPRESSED_BYTES_MIN: usize = 200;
+
+/// A new value of a topic.
+#[derive(Debug)]
+pub(crate) struct Update {
+    pub(crate) topic: TopicId,
+    pub(crate) value: Bytes,
+    /// What changed, if that is shorter, and the previous value was published.
+    pub(crate) delta: Option<Bytes>,
+    pub(crate) conflation: Conflation,
+    /// How hard to compress; `None`: not at all.
+    pub(crate) compression: Option<Compression>,
+    value_frames: Forms,
+    delta_frames: Forms,
+}
+
+/// The frames of a payload, each made when the first session needs it.
+#[derive(Debug, Default)]
+struct Forms {
+    plain: OnceLock<Frame>,
+    /// `None`: compressed it would not be smaller.
+    zlib: OnceLock<Option<Frame>>,
+}
+
+impl Update {
+    pub(crate) fn new(
+        topic: TopicId,
+        value: Bytes,
+        delta: Option<Bytes>,
+        conflation: Conflation,
+        compression: Option<Compression>,
+    ) -> Self {
+        let (value_frames, delta_frames) = (Forms::default(), Forms::default());
+        Self {
+            topic,
+            value,
+            delta,
+            conflation,
+            compression,
+            value_frames,
+            delta_frames,
+        }
+    }
+
+    /// Returns the frame for a session.
+    pub(crate) fn frame(&self, as_delta: bool, takes_zlib: bool) -> &Frame {
+        let (forms, payload) = match &self.delta {
+            Some(delta) if as_delta => (&self.delta_frames, delta),
+            Some(_) | None => (&self.value_frames, &self.value),
+        };
+        let is_delta = as_delta && self.delta.is_some();
+        let encode = |encoding, payload: &Bytes| {
+            let (topic, payload) = (self.topic, payload.clone());
+            let message = match is_delta {
+                true => Message::TopicDelta {
+                    topic,
+                    encoding,
+                    payload,
+                },
+                false => Message::TopicValue {
+                    topic,
+                    encoding,
+                    payload,
+                },
+            };
+            Frame::new(&message, Version::NEWEST)
+        };
+        if let Some(level) = self
+            .compression
+            .filter(|_| takes_zlib && payload.len() >= COMPRESSED_BYTES_MIN)
+        {
+            let zlib = forms.zlib.get_or_init(|| {
+                let compressed = compress(payload, level);
+                (compressed.len() < payload.len()).then(|| encode(Encoding::Zlib, &compressed))
+            });
+            if let Some(frame) = zlib {
+                return frame;
+            }
+        }
+        forms.plain.get_or_init(|| encode(Encoding::Plain, payload))
+    }
+}
+
+fn compress(payload: &[u8], level: Compression) -> Bytes {
+    let mut encoder = ZlibEncoder::new(Vec::new(), level);
+    encoder
+        .write_all(payload)
+        .expect("a vector takes all bytes");
+    encoder.finish().expect("a vector takes all bytes").into()
+}

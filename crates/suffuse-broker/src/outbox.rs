@@ -1,0 +1,227 @@
+//! What a session has still to get.
+//!
+//! An item is small and shared: a frame, an update (which makes its frame when it is taken), or the
+//! announcement of a topic, which becomes a subscription notice and the value of that moment.
+//!
+//! Limits: at half of the limits of messages or bytes the updates of each topic are conflated to the last
+//! one, as whole value; if that leaves more than the limit, the session is closed. Announcements do not
+//! count: there is at most one for each topic.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use suffuse_proto::message::TopicId;
+
+use crate::{Frame, fanout::Update, topic::TopicKey};
+use suffuse_proto::specification::Conflation;
+
+/// One thing that waits.
+#[derive(Clone, Debug)]
+pub(crate) enum Item {
+    /// An encoded message that is not topic data.
+    Frame(Frame),
+    /// Topic data.
+    Update {
+        /// What changed.
+        update: Arc<Update>,
+        /// As delta, for a session that has the previous value.
+        as_delta: bool,
+    },
+    /// A topic to which the session was subscribed.
+    Announce(TopicKey),
+}
+
+/// The queue of a session.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    items: VecDeque<Item>,
+    announcements: usize,
+    bytes: usize,
+    /// The numbers of messages and bytes at which the next conflation is worth its time.
+    conflate_at: Option<(usize, usize)>,
+}
+
+/// The limits of a queue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) messages_max: usize,
+    pub(crate) bytes_max: usize,
+}
+
+/// What a push led to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Pressure {
+    /// There is room.
+    None,
+    /// The session has to be unsubscribed from these topics, whose policy that is.
+    Unsubscribe(Vec<TopicId>),
+    /// The queue is over its limits: the session has to be closed.
+    Full,
+}
+
+impl Queue {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Appends an item.
+    pub(crate) fn push(&mut self, item: Item, limits: Limits) -> Pressure {
+        if let Item::Update { update, .. } = &item
+            && update.conflation == Conflation::Always
+        {
+            return self.replace_or_push(item, limits);
+        }
+        self.append(item);
+        self.relieve(limits)
+    }
+
+    fn append(&mut self, item: Item) {
+        match &item {
+            Item::Announce(_) => self.announcements += 1,
+            Item::Frame(_) | Item::Update { .. } => self.bytes += bytes_of(&item),
+        }
+        self.items.push_back(item);
+    }
+
+    /// `CONFLATION=always`: at most one update of the topic waits, and it is the last.
+    fn replace_or_push(&mut self, item: Item, limits: Limits) -> Pressure {
+        let topic = topic_of(&item);
+        let waiting = self
+            .items
+            .iter()
+            .rposition(|waiting| topic_of(waiting) == topic);
+        let item = match (item, waiting) {
+            (Item::Update { update, .. }, Some(at)) => {
+                self.remove_at(at);
+                Item::Update {
+                    update,
+                    as_delta: false,
+                }
+            }
+            (item, _) => item,
+        };
+        self.append(item);
+        self.relieve(limits)
+    }
+
+    fn remove_at(&mut self, at: usize) {
+        if let Some(item) = self.items.remove(at) {
+            self.bytes -= bytes_of(&item);
+        }
+    }
+
+    /// Forgets the updates of a topic that wait (`TIDY_ON_UNSUBSCRIBE`).
+    pub(crate) fn forget_updates(&mut self, topic: TopicId) {
+        let mut bytes = 0;
+        self.items.retain(|item| {
+            let is_kept = topic_of(item) != Some(topic);
+            bytes += if is_kept { bytes_of(item) } else { 0 };
+            is_kept
+        });
+        self.bytes = bytes;
+    }
+
+    fn relieve(&mut self, limits: Limits) -> Pressure {
+        let (messages, bytes) = self
+            .conflate_at
+            .unwrap_or((limits.messages_max / 2, limits.bytes_max / 2));
+        if self.messages() <= messages && self.bytes <= bytes {
+            return Pressure::None;
+        }
+        let unsubscribe = self.conflate();
+        // A single message may be larger than the limit: it could never be sent otherwise.
+        let is_full = self.messages() > limits.messages_max || self.bytes > limits.bytes_max;
+        if is_full && self.messages() > 1 {
+            return Pressure::Full;
+        }
+        // Not before the queue has grown by half of what remains: so a push costs constant time on average.
+        let next = |now: usize, max: usize| (now + now / 2).max(max / 2).min(max);
+        self.conflate_at = Some((
+            next(self.messages(), limits.messages_max),
+            next(self.bytes, limits.bytes_max),
+        ));
+        if unsubscribe.is_empty() {
+            Pressure::None
+        } else {
+            Pressure::Unsubscribe(unsubscribe)
+        }
+    }
+
+    fn messages(&self) -> usize {
+        self.items.len() - self.announcements
+    }
+
+    /// Keeps the last update of each topic, as whole value if others were dropped. Returns the topics whose
+    /// policy is to unsubscribe instead; their updates are dropped.
+    fn conflate(&mut self) -> Vec<TopicId> {
+        let mut seen = hashbrown::HashMap::new();
+        let mut unsubscribe = Vec::new();
+        let mut kept = VecDeque::with_capacity(self.items.len());
+        for item in self.items.drain(..).rev() {
+            let Item::Update { update, as_delta } = item else {
+                kept.push_front(item);
+                continue;
+            };
+            match update.conflation {
+                Conflation::Off => kept.push_front(Item::Update { update, as_delta }),
+                Conflation::Unsubscribe => {
+                    if seen.insert(update.topic, None).is_none() {
+                        unsubscribe.push(update.topic);
+                    }
+                }
+                Conflation::Conflate | Conflation::Always => {
+                    // Counted from the back, positions stay as they are while items go in at the front.
+                    let from_back = kept.len() + 1;
+                    match seen.insert(update.topic, Some(from_back)) {
+                        None => kept.push_front(Item::Update { update, as_delta }),
+                        Some(last) => {
+                            seen.insert(update.topic, last);
+                            if let Some(from_back) = last {
+                                make_value(&mut kept, from_back);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        self.items = kept;
+        self.bytes = self.items.iter().map(bytes_of).sum();
+        unsubscribe
+    }
+
+    /// Takes the oldest item.
+    pub(crate) fn pop(&mut self) -> Option<Item> {
+        let item = self.items.pop_front()?;
+        match &item {
+            Item::Announce(_) => self.announcements -= 1,
+            Item::Frame(_) | Item::Update { .. } => self.bytes -= bytes_of(&item),
+        }
+        if self.items.is_empty() {
+            // Nothing is kept for idle sessions.
+            *self = Self::default();
+        }
+        Some(item)
+    }
+}
+
+fn make_value(kept: &mut VecDeque<Item>, from_back: usize) {
+    let at = kept.len() - from_back;
+    if let Item::Update { as_delta, .. } = &mut kept[at] {
+        *as_delta = false;
+    }
+}
+
+fn topic_of(item: &Item) -> Option<TopicId> {
+    match item {
+        Item::Update { update, .. } => Some(update.topic),
+        Item::Frame(_) | Item::Announce(_) => None,
+    }
+}
+
+fn bytes_of(item: &Item) -> usize {
+    match item {
+        Item::Frame(frame) => frame.websocket().len(),
+        // The value counts, also of a delta: it is what the item keeps in memory.
+        Item::Update { update, .. } => update.value.len(),
+        Item::Announce(_) => 0,
+    }
+}

@@ -1,0 +1,65 @@
+//! The table of routes: which handler answers which service.
+
+use bytes::Bytes;
+use suffuse_proto::{
+    ErrorReason, Service as _,
+    message::ServiceId,
+    service::{SERVICES, *},
+};
+
+use crate::{
+    Broker,
+    broker::Answer,
+    call::{Caller, invoke},
+    handlers::{security, session_properties, system, topic_control, topic_update, topics},
+};
+
+macro_rules! routes {
+    ($($service:ident => $handler:path,)*) => {
+        /// Passes a request to the handler of its service.
+        pub(crate) fn route(broker: &mut Broker, caller: &Caller, id: ServiceId, body: Bytes) -> Answer<Bytes> {
+            match id {
+                $($service::ID => invoke::<$service>(broker, caller, body, $handler),)*
+                _ => Err(unsupported(id)),
+            }
+        }
+
+        /// The services that have a handler.
+        const BUILT: &[ServiceId] = &[$($service::ID),*];
+    };
+}
+
+routes! {
+    Subscribe => topics::subscribe,
+    Unsubscribe => topics::unsubscribe,
+    SystemPing => system::ping,
+    UserPing => system::ping,
+    RemoveTopics => topic_control::remove_topics,
+    AddTopic => topic_control::add_topic,
+    FetchQuery => topics::fetch,
+    SetTopic => topic_update::set_topic,
+    AddAndSetTopic => topic_update::add_and_set_topic,
+    ListGlobalPermissions => security::list_global_permissions,
+    ListPathPermissions => security::list_path_permissions,
+    UnsubscribeAll => topics::unsubscribe_all,
+    GetOwnSessionProperties => session_properties::get_own,
+}
+
+/// The services that the server asks of clients.
+const ASKED: &[ServiceId] = &[UnsubscriptionNotification::ID, SubscriptionNotification::ID];
+
+/// Returns whether the server offers a service, or asks it of clients.
+#[must_use]
+pub fn is_built(id: ServiceId) -> bool {
+    BUILT.contains(&id) || ASKED.contains(&id)
+}
+
+fn unsupported(id: ServiceId) -> ErrorReason {
+    match SERVICES.iter().find(|entry| entry.id == id) {
+        Some(entry) => ErrorReason::UNSUPPORTED.with(format!(
+            "the server does not offer service {} ({})",
+            id.0, entry.name
+        )),
+        None => ErrorReason::UNSUPPORTED.with(format!("the protocol has no service {}", id.0)),
+    }
+}

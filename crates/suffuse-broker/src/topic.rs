@@ -1,0 +1,196 @@
+//! A topic: its specification, its value, and who watches it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use flate2::Compression as Level;
+use indexmap::IndexMap;
+use suffuse_proto::{
+    Path, TopicSpecification,
+    message::TopicId,
+    specification::{Compression, Conflation, Options},
+    value,
+};
+
+use crate::{fanout::Update, sessions::SessionKey};
+
+pub(crate) mod fetch;
+pub(crate) mod tree;
+
+/// Where a topic is in the tree's storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct TopicKey(pub(crate) u32);
+
+/// A specification with what follows from it. Topics of the same specification share it.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    pub(crate) specification: TopicSpecification,
+    pub(crate) options: Options,
+}
+
+impl Kind {
+    pub(crate) fn new(specification: TopicSpecification) -> Self {
+        let options = specification.options();
+        Self {
+            specification,
+            options,
+        }
+    }
+
+    fn conflation(&self) -> Conflation {
+        self.options.conflation
+    }
+
+    fn compression(&self) -> Option<Level> {
+        match self.options.compression {
+            Compression::Off => None,
+            Compression::Low => Some(Level::new(1)),
+            Compression::Medium => Some(Level::new(3)),
+            Compression::High => Some(Level::new(9)),
+        }
+    }
+
+    /// Whether subscribers may get deltas.
+    fn publishes_deltas(&self) -> bool {
+        let Options {
+            publish_values_only,
+            dont_retain_value,
+            ..
+        } = self.options;
+        self.specification.topic_type.supports_deltas()
+            && !publish_values_only
+            && !dont_retain_value
+    }
+}
+
+/// What a topic knows of a session that watches it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Subscriber {
+    /// Whether its outbox has passed the announcement on. Before that, updates are left out: the
+    /// announcement brings the value of its moment.
+    pub(crate) is_announced: bool,
+    /// Whether it got the current value, so that it can apply a delta to it.
+    pub(crate) has_value: bool,
+}
+
+/// A topic.
+#[derive(Debug)]
+pub(crate) struct Topic {
+    pub(crate) id: TopicId,
+    pub(crate) path: Path,
+    pub(crate) kind: Arc<Kind>,
+    /// The value, if there is one and it is retained.
+    pub(crate) value: Option<Bytes>,
+    /// Allocated while there are any.
+    pub(crate) subscribers: Option<Box<IndexMap<SessionKey, Subscriber>>>,
+    /// The current value for sessions that subscribe, shared until the next update.
+    initial: Option<Arc<Update>>,
+}
+
+impl Topic {
+    pub(crate) fn new(id: TopicId, path: Path, kind: Arc<Kind>) -> Self {
+        Self {
+            id,
+            path,
+            kind,
+            value: None,
+            subscribers: None,
+            initial: None,
+        }
+    }
+
+    pub(crate) fn has_subscriber(&self, session: SessionKey) -> bool {
+        self.subscribers
+            .as_ref()
+            .is_some_and(|subscribers| subscribers.contains_key(&session))
+    }
+
+    pub(crate) fn subscriber_mut(&mut self, session: SessionKey) -> Option<&mut Subscriber> {
+        self.subscribers.as_mut()?.get_mut(&session)
+    }
+
+    pub(crate) fn add_subscriber(&mut self, session: SessionKey) {
+        self.subscribers
+            .get_or_insert_default()
+            .insert(session, Subscriber::default());
+    }
+
+    pub(crate) fn remove_subscriber(&mut self, session: SessionKey) -> Option<Subscriber> {
+        let subscribers = self.subscribers.as_mut()?;
+        let removed = subscribers.swap_remove(&session);
+        if subscribers.is_empty() {
+            self.subscribers = None;
+        }
+        removed
+    }
+
+    /// Whether bytes are a value that the topic takes (`VALIDATE_VALUES`).
+    pub(crate) fn check(&self, value: &[u8]) -> Result<(), value::ValueError> {
+        match self.kind.options.validate_values {
+            true => value::validate(self.kind.specification.topic_type, value),
+            false => Ok(()),
+        }
+    }
+
+    /// Sets the value. Returns what has to be published: nothing if nothing changed.
+    pub(crate) fn set(&mut self, new: Bytes) -> Option<Update> {
+        let new = owned(new);
+        let is_null = value::is_null(self.kind.specification.topic_type, &new);
+        let is_retained = !self.kind.options.dont_retain_value;
+        let is_same = match &self.value {
+            Some(old) => *old == new,
+            None => is_null,
+        };
+        if is_retained && is_same {
+            return None;
+        }
+        let old = self.value.take();
+        self.initial = None;
+        let update = self.subscribers.is_some().then(|| {
+            let delta = old.filter(|_| self.kind.publishes_deltas() && !is_null);
+            let delta = delta.and_then(|old| delta_of(&old, &new)).map(Bytes::from);
+            Update::new(
+                self.id,
+                new.clone(),
+                delta,
+                self.kind.conflation(),
+                self.kind.compression(),
+            )
+        });
+        self.value = (is_retained && !is_null).then_some(new);
+        update
+    }
+
+    /// Returns the current value for a session that subscribes.
+    pub(crate) fn initial(&mut self) -> Option<Arc<Update>> {
+        let value = self.value.as_ref()?;
+        let (conflation, compression) = (self.kind.conflation(), self.kind.compression());
+        let initial = self.initial.get_or_insert_with(|| {
+            Arc::new(Update::new(
+                self.id,
+                value.clone(),
+                None,
+                conflation,
+                compression,
+            ))
+        });
+        Some(initial.clone())
+    }
+}
+
+/// Values up to this size are copied when they are kept, in bytes.
+const COPIED_BYTES_MAX: usize = 32 << 10;
+
+/// A value that comes out of a message shares the buffer of all that was read with it: kept as it is, a
+/// small value would keep all of that.
+fn owned(value: Bytes) -> Bytes {
+    if value.len() <= COPIED_BYTES_MAX {
+        Bytes::copy_from_slice(&value)
+    } else {
+        value
+    }
+}
+
+fn delta_of(_old: &[u8], _new: &[u8]) -> Option<Vec<u8>> {
+    None
+}
