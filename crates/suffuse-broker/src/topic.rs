@@ -148,7 +148,9 @@ impl Topic {
         self.initial = None;
         let update = self.subscribers.is_some().then(|| {
             let delta = old.filter(|_| self.kind.publishes_deltas() && !is_null);
-            let delta = delta.and_then(|old| delta_of(&old, &new)).map(Bytes::from);
+            let delta = delta
+                .and_then(|old| value::delta::diff(&old, &new))
+                .map(Bytes::from);
             Update::new(
                 self.id,
                 new.clone(),
@@ -189,8 +191,4 @@ fn owned(value: Bytes) -> Bytes {
     } else {
         value
     }
-}
-
-fn delta_of(_old: &[u8], _new: &[u8]) -> Option<Vec<u8>> {
-    None
 }
