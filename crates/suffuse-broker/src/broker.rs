@@ -233,7 +233,7 @@ impl Broker {
         match fault {
             Fault::TooLarge => self.close(key, CloseReason::MessageTooLarge, Closing::TooLarge),
             Fault::Malformed => {
-                self.close(key, CloseReason::InvalidMessage, Closing::ProtocolError)
+                self.close(key, CloseReason::InvalidMessage, Closing::ProtocolError);
             }
         }
     }

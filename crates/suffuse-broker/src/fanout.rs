@@ -61,13 +61,23 @@ impl Update {
         }
     }
 
+    /// Returns what a session gets: the delta if it has the previous value and there is one.
+    pub(crate) fn payload(&self, as_delta: bool) -> &Bytes {
+        self.delta
+            .as_ref()
+            .filter(|_| as_delta)
+            .unwrap_or(&self.value)
+    }
+
     /// Returns the frame for a session.
     pub(crate) fn frame(&self, as_delta: bool, takes_zlib: bool) -> &Frame {
-        let (forms, payload) = match &self.delta {
-            Some(delta) if as_delta => (&self.delta_frames, delta),
-            Some(_) | None => (&self.value_frames, &self.value),
-        };
+        let payload = self.payload(as_delta);
         let is_delta = as_delta && self.delta.is_some();
+        let forms = if is_delta {
+            &self.delta_frames
+        } else {
+            &self.value_frames
+        };
         let encode = |encoding, payload: &Bytes| {
             let (topic, payload) = (self.topic, payload.clone());
             let message = match is_delta {

@@ -220,8 +220,7 @@ fn topic_of(item: &Item) -> Option<TopicId> {
 fn bytes_of(item: &Item) -> usize {
     match item {
         Item::Frame(frame) => frame.websocket().len(),
-        // The value counts, also of a delta: it is what the item keeps in memory.
-        Item::Update { update, .. } => update.value.len(),
+        Item::Update { update, as_delta } => update.payload(*as_delta).len(),
         Item::Announce(_) => 0,
     }
 }

@@ -162,13 +162,16 @@ impl SelectionIndex {
 mod tests {
     use super::*;
 
+    /// The entries of a session, a path, and whether it is selected.
+    type Case = (&'static [(&'static str, bool)], &'static str, bool);
+
     fn selector(text: &str) -> Selector {
         Selector::parse(text).unwrap()
     }
 
     #[test]
     fn the_last_entry_that_matches_decides() {
-        let cases: &[(&[(&str, bool)], &str, bool)] = &[
+        let cases: &[Case] = &[
             (&[("?a//", true)], "a/b", true),
             (&[("?a//", true), (">a/b", false)], "a/b", false),
             (&[("?a//", true), (">a/b", false)], "a/c", true),

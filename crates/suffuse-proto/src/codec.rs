@@ -310,7 +310,7 @@ macro_rules! codec {
         impl Codec for $type {
             fn encode(&self, $out: &mut Writer) {
                 let $value = self;
-                $encode;
+                let () = $encode;
             }
             fn decode($input: &mut Reader) -> Result<Self, DecodeError> {
                 $decode

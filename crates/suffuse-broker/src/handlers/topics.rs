@@ -41,7 +41,7 @@ pub(crate) fn unsubscribe(
     check_scope(&request.scope)?;
     let selector = parse_selector(&request.selector)?;
     broker.deselect(caller.session, &selector, |session| {
-        session.selections.deselect(&request.scope, &selector)
+        session.selections.deselect(&request.scope, &selector);
     });
     Ok(())
 }
@@ -53,7 +53,7 @@ pub(crate) fn unsubscribe_all(
 ) -> Answer<()> {
     let selector = parse_selector(&request.selector)?;
     broker.deselect(caller.session, &selector, |session| {
-        session.selections.deselect_all(&selector)
+        session.selections.deselect_all(&selector);
     });
     Ok(())
 }
