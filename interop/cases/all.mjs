@@ -1,6 +1,7 @@
 // Every case of the current JavaScript client, by the sentence that names it.
 
 import { cases as connecting } from './connecting.mjs';
+import { cases as reconnecting } from './reconnecting.mjs';
 import { cases as topics } from './topics.mjs';
 import { cases as values } from './values.mjs';
 import { cases as properties } from './properties.mjs';
@@ -11,5 +12,5 @@ import { cases as sessions } from './sessions.mjs';
 import { cases as families } from './families.mjs';
 
 export const cases = {
-    ...connecting, ...topics, ...values, ...properties, ...selectors, ...fetching, ...updating, ...sessions, ...families,
+    ...connecting, ...reconnecting, ...topics, ...values, ...properties, ...selectors, ...fetching, ...updating, ...sessions, ...families,
 };

@@ -6,6 +6,9 @@ const CLOSED_BY_SERVER = 1;
 const COULD_NOT_CONNECT = 7;
 const ACCESS_DENIED = 99;
 
+/** Cases that a browser runs in a page of the server's own origin, not of another one. */
+export const sameOrigin = new Set(['connects from a page of its own origin']);
+
 const SESSION_ID = /^[0-9a-f]{16}-[0-9a-f]{16}$/;
 const CROWD = 200;
 
@@ -48,6 +51,11 @@ export const cases = {
         for (const path of ['/diffusion', '/a/b/diffusion', 'path/diffusion', '/a b/é', '/a%20b/%C3%A9/diffusion']) {
             await connectsThrough(t, path);
         }
+    },
+
+    async 'connects from a page of its own origin'(t) {
+        same(globalThis.location.origin, new URL(t.server.url).origin, 'the origin of the page');
+        await t.settle(await t.connect('client'));
     },
 
     async 'cascades to the next transport'(t) {

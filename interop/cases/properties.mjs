@@ -1,4 +1,4 @@
-import { holds, refusal, same } from '../lib/check.mjs';
+import { refusal, same } from '../lib/check.mjs';
 
 const UPDATE_FAILED = 501;
 const INVALID_DETAILS = 4;
@@ -56,20 +56,19 @@ export const cases = {
     },
 
     async 'is refused a value that VALIDATE_VALUES forbids'(t) {
-        const { int64, double } = t.diffusion.datatypes;
+        const { int64, recordv2: records } = t.diffusion.datatypes;
         const { publisher, watch } = await topicWith(t, 'p/valid', { VALIDATE_VALUES: 'true' }, 'INT64', int64());
         await publisher.topicUpdate.set('p/valid', int64(), 1);
         await watch.until(seen => seen.values.length === 1, 'the value');
 
-        const schema = t.diffusion.datatypes.recordv2().schemaBuilder().record('row').string('name').integer('count').build();
+        const recordv2 = records();
+        const schema = recordv2.schemaBuilder().record('row').string('name').integer('count').build();
         const specification = t.topic('RECORD_V2', { VALIDATE_VALUES: 'true', SCHEMA: JSON.stringify(schema.asJSON()) });
-        const recordv2 = t.diffusion.datatypes.recordv2();
         const row = (...fields) => recordv2.valueBuilder().addRecord(...fields).build();
         await publisher.topics.add('p/rows', specification);
         await publisher.topicUpdate.set('p/rows', recordv2, row('apples', '3'));
         const wrong = publisher.topicUpdate.set('p/rows', recordv2, row('apples', 'three'));
         same(await refusal(wrong, 'a record that is not of the schema'), UPDATE_FAILED, 'the reason');
-        holds(double().name() === 'double', 'the client to know doubles');
     },
 
     async 'sees every change of a topic with CONFLATION off'(t) {

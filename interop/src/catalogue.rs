@@ -159,6 +159,7 @@ use Client::{ChromiumPolling, ChromiumWs, Node5Polling, Node5Ws, NodePolling, No
 const EVERY: &[Client] = &[NodeWs, NodePolling, ChromiumWs, ChromiumPolling, Python];
 const SCRIPTED: &[Client] = &[NodeWs, NodePolling, Python];
 const BROWSED: &[Client] = &[NodeWs, NodePolling, ChromiumWs, ChromiumPolling];
+const BROWSER: &[Client] = &[ChromiumWs, ChromiumPolling];
 const NODE: &[Client] = &[NodeWs, NodePolling];
 const WEBSOCKET: &[Client] = &[NodeWs, Python];
 const ONCE: &[Client] = &[NodeWs];
@@ -174,10 +175,13 @@ pub const CATALOGUE: &[Group] = &[
             Feature::new("is refused with a wrong password", EVERY),
             Feature::new("is refused with an unknown principal", NODE),
             Feature::new("connects below any path that ends in /diffusion", EVERY),
+            Feature::new("connects from a page of its own origin", BROWSER),
             Feature::new("cascades to the next transport", BROWSED),
             Feature::new("keeps 200 sessions at once", SCRIPTED),
             Feature::new("is told when the server stops", SCRIPTED).that_stops_the_server(),
             Feature::new("learns that no server is there", NODE),
+            Feature::new("reconnects and misses nothing", NODE),
+            Feature::new("reconnects again and again", NODE),
         ],
     },
     Group {

@@ -1,0 +1,61 @@
+import { holds, same, within } from '../lib/check.mjs';
+
+const soon = reconnect => setTimeout(reconnect, 50);
+
+const happening = (session, event) => new Promise(happened => session.on(event, happened));
+
+/** A session through a relay, that watches a topic which `publisher` sets. */
+async function behindRelay(t) {
+    const { startRelay } = await import('../lib/relay.mjs');
+    const relay = await startRelay(t.server);
+    const publisher = await t.connect('admin');
+    await publisher.topics.add('lost/a', t.topic('JSON', { CONFLATION: 'off' }));
+    const reconnect = { timeout: 20_000, strategy: soon };
+    const session = await t.connect('client', { host: '127.0.0.1', port: relay.port, reconnect });
+    const watch = t.watch(session, 'lost/a');
+    await session.select('lost/a');
+    return { relay, publisher, session, watch };
+}
+
+/** Cuts the connection, runs `meanwhile` while it is down, and waits for the session to be back. */
+async function interrupted({ relay, session }, meanwhile) {
+    const [lost, back] = [happening(session, 'disconnect'), happening(session, 'reconnect')];
+    relay.cut();
+    await within(10_000, lost, 'the loss of the connection');
+    await meanwhile();
+    await within(15_000, back, 'the reconnection');
+}
+
+export const cases = {
+    async 'reconnects and misses nothing'(t) {
+        const all = await behindRelay(t);
+        const { relay, publisher, session, watch } = all;
+        const id = session.sessionId.toString();
+        await t.set(publisher, 'lost/a', 0);
+        await watch.until(seen => seen.values.length === 1, 'the first value');
+        await interrupted(all, async () => {
+            for (let n = 1; n <= 20; n += 1) await t.set(publisher, 'lost/a', n);
+        });
+        await t.set(publisher, 'lost/a', 21);
+        await watch.until(seen => seen.values.at(-1)[1] === 21, 'the last value');
+        same(watch.valuesOf('lost/a'), Array.from({ length: 22 }, (_, n) => n), 'the values');
+        same(watch.subscribed, ['lost/a'], 'one subscription');
+        same(session.sessionId.toString(), id, 'the session id');
+        await t.settle(session);
+        relay.end();
+    },
+
+    async 'reconnects again and again'(t) {
+        const all = await behindRelay(t);
+        const { relay, publisher, session, watch } = all;
+        const id = session.sessionId.toString();
+        for (let round = 1; round <= 4; round += 1) {
+            await interrupted(all, () => t.set(publisher, 'lost/a', round));
+            await watch.until(seen => seen.values.at(-1)?.[1] === round, `the value of round ${round}`);
+            await t.settle(session);
+        }
+        same(session.sessionId.toString(), id, 'the session id');
+        holds(session.isConnected(), 'a connected session');
+        relay.end();
+    },
+};
