@@ -52,12 +52,22 @@ pub enum Answer {
 /// Answers a request, or says which values the answer needs. `local` is the address that the connection
 /// was made to.
 #[must_use]
-pub fn answer(info: &PageInfo, method: &Method, uri: &Uri, headers: &HeaderMap, local: SocketAddr) -> Answer {
+pub fn answer(
+    info: &PageInfo,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    local: SocketAddr,
+) -> Answer {
     if method != Method::GET && method != Method::HEAD {
         return Answer::Ready(method_not_allowed());
     }
     Answer::Ready(match uri.path() {
-        "/" | "/index.html" => text(StatusCode::OK, "text/html; charset=utf-8", index(info, headers, local)),
+        "/" | "/index.html" => text(
+            StatusCode::OK,
+            "text/html; charset=utf-8",
+            index(info, headers, local),
+        ),
         "/page.css" => text(StatusCode::OK, "text/css; charset=utf-8", STYLE),
         "/page.js" => text(StatusCode::OK, "text/javascript; charset=utf-8", SCRIPT),
         "/api/values" => match ValuesRequest::parse(info, uri.query().unwrap_or_default()) {
@@ -72,7 +82,14 @@ impl ValuesRequest {
     /// Reads the values from the broker, and makes the answer.
     #[must_use]
     pub fn answer_from(&self, broker: &Broker) -> Response<Bytes> {
-        self.respond(&broker.public_values(&self.selector, self.limit + 1))
+        let found = broker
+            .public_topics(&self.selector, self.limit + 1)
+            .unwrap_or_default();
+        let found: Vec<_> = found
+            .into_iter()
+            .map(|topic| (topic.path, topic.topic_type, topic.value))
+            .collect();
+        self.respond(&found)
     }
 }
 
@@ -90,19 +107,28 @@ fn index(info: &PageInfo, headers: &HeaderMap, local: SocketAddr) -> String {
         ("{{rust}}", &rust),
         ("{{host}}", &host),
     ];
-    fields.iter().fold(INDEX.to_owned(), |page, (field, value)| page.replace(field, &escaped(value)))
+    fields
+        .iter()
+        .fold(INDEX.to_owned(), |page, (field, value)| {
+            page.replace(field, &escaped(value))
+        })
 }
 
 /// Returns the host and port that the client asked for, if they look like ones.
 fn host(headers: &HeaderMap) -> Option<String> {
     let host = headers.get(header::HOST)?.to_str().ok()?;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]%".contains(&byte);
-    (!host.is_empty() && host.len() <= HOST_BYTES_MAX && host.bytes().all(is_plain)).then(|| host.to_owned())
+    (!host.is_empty() && host.len() <= HOST_BYTES_MAX && host.bytes().all(is_plain))
+        .then(|| host.to_owned())
 }
 
 fn split_host(host: &str) -> (&str, &str) {
     match host.rsplit_once(':') {
-        Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => (name, port),
+        Some((name, port))
+            if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            (name, port)
+        }
         _ => (host, "80"),
     }
 }
@@ -125,9 +151,16 @@ fn escaped(text: &str) -> String {
 }
 
 fn method_not_allowed() -> Response<Bytes> {
-    let sentence = "this path can only be read: use GET, or connect to a path that ends in /diffusion\n";
-    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "text/plain; charset=utf-8", sentence);
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    let sentence =
+        "this path can only be read: use GET, or connect to a path that ends in /diffusion\n";
+    let mut response = text(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "text/plain; charset=utf-8",
+        sentence,
+    );
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
     response
 }
 
@@ -149,7 +182,9 @@ fn text(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) 
         (header::REFERRER_POLICY, "no-referrer"),
     ];
     for (name, value) in headers {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
     }
     response
 }

@@ -1,0 +1,133 @@
+//! Listeners: they accept TCP connections, speak TLS if they have a certificate, and let `http` serve them.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    net::{TcpListener, TcpSocket, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    http::connection, options::Listen, server::StartError, shared::Shared, stream::Stream,
+};
+
+mod occupant;
+mod tls;
+
+/// How many connections may wait to be accepted.
+const BACKLOG: u32 = 4096;
+/// How long no connection is accepted after the system had no room for one.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// An address that clients connect to.
+pub(crate) struct Listener {
+    pub(crate) name: String,
+    pub(crate) address: SocketAddr,
+    tls: Option<TlsAcceptor>,
+}
+
+/// Begins to listen.
+///
+/// # Errors
+/// If the address cannot be had, or the certificate cannot be used.
+pub(crate) fn bind(listen: &Listen) -> Result<(TcpListener, Listener), StartError> {
+    let tls = listen.tls.as_ref().map(tls::acceptor).transpose()?;
+    let socket =
+        socket(listen.address).map_err(|error| occupant::explain(listen.address, error))?;
+    let address = socket.local_addr().unwrap_or(listen.address);
+    Ok((
+        socket,
+        Listener {
+            name: listen.name.clone(),
+            address,
+            tls,
+        },
+    ))
+}
+
+fn socket(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?; // On other systems it would let two servers share the port.
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Accepts connections until the server stops.
+pub(crate) async fn run(socket: TcpListener, listener: Arc<Listener>, shared: Arc<Shared>) {
+    let mut stopped = std::pin::pin!(shared.stopped());
+    loop {
+        let accepted = tokio::select! {
+            accepted = socket.accept() => accepted,
+            () = &mut stopped => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => admit(stream, peer, &listener, &shared),
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "no connection could be accepted; are there too few file descriptors (ulimit -n)?");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// The client has gone before it was accepted.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
+    )
+}
+
+fn admit(stream: TcpStream, peer: SocketAddr, listener: &Arc<Listener>, shared: &Arc<Shared>) {
+    let place = |places: &Arc<Semaphore>| Arc::clone(places).try_acquire_owned().ok();
+    let (place, is_surplus) = match place(&shared.places) {
+        Some(place) => (place, false),
+        None => match place(&shared.surplus_places) {
+            Some(place) => (place, true),
+            None => return, // Not even a refusal is possible.
+        },
+    };
+    tokio::spawn(serve(
+        stream,
+        peer,
+        place,
+        is_surplus,
+        Arc::clone(listener),
+        Arc::clone(shared),
+    ));
+}
+
+async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: OwnedSemaphorePermit,
+    is_surplus: bool,
+    listener: Arc<Listener>,
+    shared: Arc<Shared>,
+) {
+    // Messages are written whole; waiting for more would only delay them.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, %peer, "a connection ended before it began");
+        return;
+    }
+    let local = stream.local_addr().unwrap_or(listener.address);
+    let stream = match &listener.tls {
+        None => Stream::plain(stream, place),
+        Some(tls) => {
+            match tokio::time::timeout(shared.limits.handshake_timeout, tls.accept(stream)).await {
+                Ok(Ok(stream)) => Stream::tls(stream, place),
+                Ok(Err(error)) => return tracing::debug!(%error, %peer, "a TLS handshake failed"),
+                Err(_) => return tracing::debug!(%peer, "a TLS handshake took too long"),
+            }
+        }
+    };
+    connection::serve(stream, peer, local, shared, listener, is_surplus).await;
+}
