@@ -1,0 +1,241 @@
+//! What can go wrong in an attempt to connect, and what to do about it.
+
+use std::{fmt, time::Duration};
+
+use suffuse_proto::ResponseCode;
+
+use crate::{text::seconds, transport::Transport};
+
+/// How far an attempt got.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// The addresses of the host are looked up.
+    #[default]
+    Lookup,
+    /// A TCP connection is made.
+    Tcp,
+    /// TLS is negotiated.
+    Tls,
+    /// The HTTP request was sent, and its answer is awaited.
+    Http,
+    /// The WebSocket is open, and the connection response is awaited.
+    Response,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lookup => "looking up the host",
+            Self::Tcp => "connecting",
+            Self::Tls => "negotiating TLS",
+            Self::Http => "waiting for the HTTP answer",
+            Self::Response => "waiting for the connection response",
+        })
+    }
+}
+
+/// What went wrong in an attempt to connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The host has no address.
+    Lookup {
+        /// What the resolver said.
+        problem: String,
+    },
+    /// There is no TCP connection.
+    Tcp {
+        /// What the system said.
+        problem: String,
+    },
+    /// TLS could not be negotiated.
+    Tls {
+        /// What the TLS library said.
+        problem: String,
+    },
+    /// The HTTP answer has not the status that was expected: 101 of a WebSocket, 200 of polling.
+    Http {
+        /// The status.
+        status: u16,
+        /// Its usual name.
+        reason: String,
+        /// Where the answer redirects to.
+        location: Option<String>,
+    },
+    /// The answer is not a well-formed HTTP answer, or not one that opens a WebSocket.
+    Upgrade {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The connection ended too early.
+    Ended {
+        /// What was awaited.
+        stage: Stage,
+        /// How it ended.
+        problem: String,
+    },
+    /// The server closed the WebSocket before the connection response.
+    Closed {
+        /// The close code, if it sent one.
+        code: Option<u16>,
+        /// The reason, if it gave one.
+        reason: String,
+    },
+    /// What came is not a connection response.
+    Response {
+        /// What it is.
+        problem: String,
+    },
+    /// The server refused the session.
+    Rejected(ResponseCode),
+    /// There was no connection response within the limit of an attempt.
+    TimedOut {
+        /// What was awaited.
+        stage: Stage,
+        /// The limit.
+        limit: Duration,
+    },
+}
+
+impl Failure {
+    /// Returns the code of the connection response, if there was one.
+    #[must_use]
+    pub fn response_code(&self) -> Option<ResponseCode> {
+        match self {
+            Self::Rejected(code) => Some(*code),
+            Self::Lookup { .. }
+            | Self::Tcp { .. }
+            | Self::Tls { .. }
+            | Self::Http { .. }
+            | Self::Upgrade { .. }
+            | Self::Ended { .. }
+            | Self::Closed { .. }
+            | Self::Response { .. }
+            | Self::TimedOut { .. } => None,
+        }
+    }
+
+    /// Returns the next thing to try, where there is one.
+    #[must_use]
+    pub fn hint(&self, transport: Transport) -> Option<String> {
+        match self {
+            Self::Lookup { .. } => Some("check the spelling of the host, and the name server".to_owned()),
+            Self::Tcp { .. } => {
+                Some("check that the server runs, and that host, port and firewalls are as you think".to_owned())
+            }
+            Self::Tls { .. } => Some(
+                "check that the port speaks TLS, that the certificate is for this host, and that its issuer is \
+                 known here; a private issuer can be added to the trusted roots"
+                    .to_owned(),
+            ),
+            Self::Http { status, location, .. } => http_hint(*status, location.as_deref(), transport),
+            Self::Upgrade { .. } | Self::Ended { stage: Stage::Http, .. } => match transport {
+                Transport::WebSocket => Some(
+                    "something on the way does not pass WebSocket on: add HTTP_POLLING to the transports, or let \
+                     the proxy pass the headers Upgrade and Connection"
+                        .to_owned(),
+                ),
+                Transport::HttpPolling => {
+                    Some("check that the port speaks HTTP, and plain or TLS as you expect".to_owned())
+                }
+            },
+            Self::Response { .. } => {
+                Some("something else answers at this address: check host, port and request path".to_owned())
+            }
+            Self::TimedOut { stage: Stage::Http | Stage::Response, .. } if transport == Transport::WebSocket => Some(
+                "something on the way swallows WebSocket: add HTTP_POLLING to the transports".to_owned(),
+            ),
+            Self::TimedOut { .. } => {
+                Some("check firewalls on the way; a slow server needs a longer limit per attempt".to_owned())
+            }
+            Self::Rejected(code) => rejection_hint(*code),
+            Self::Ended { .. } | Self::Closed { .. } => {
+                Some("look into the log of the server and of the proxies before it".to_owned())
+            }
+        }
+    }
+}
+
+fn http_hint(status: u16, location: Option<&str>, transport: Transport) -> Option<String> {
+    match (status, location, transport) {
+        (300..=399, Some(location), _) => {
+            Some(format!("redirects are not followed: connect to {location} if that is the server"))
+        }
+        (401 | 407, _, _) => Some("a proxy on the way wants its own authentication".to_owned()),
+        (404, _, _) => {
+            Some("check the request path, and that the balancer routes it to the server".to_owned())
+        }
+        (400 | 403 | 405 | 426, _, Transport::WebSocket) => Some(
+            "something on the way refuses WebSocket: add HTTP_POLLING to the transports, or let the proxy pass it"
+                .to_owned(),
+        ),
+        (403, _, Transport::HttpPolling) => Some("a proxy or the server refuses this client".to_owned()),
+        (502..=504, _, _) => Some(
+            "the balancer answers but has no live node behind it; ask for /health/ready on the nodes".to_owned(),
+        ),
+        (200, _, Transport::WebSocket) => {
+            Some("an ordinary page is at this address: check the request path".to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn rejection_hint(code: ResponseCode) -> Option<String> {
+    let hint = match code {
+        ResponseCode::AUTHENTICATION_FAILED => "check the principal and its credentials",
+        ResponseCode::LICENSE_EXCEEDED => {
+            "close sessions that are not needed, or raise the limit of the server"
+        }
+        ResponseCode::DOWNGRADE => {
+            "this client speaks protocol version 29: the server needs a newer release"
+        }
+        ResponseCode::REJECTED_SERVER_INITIALISING => "try again in a few seconds",
+        ResponseCode::ERROR => "look into the log of the server",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lookup { problem } => write!(f, "the host has no address: {problem}"),
+            Self::Tcp { problem } => write!(f, "no TCP connection: {problem}"),
+            Self::Tls { problem } => write!(f, "no TLS: {problem}"),
+            Self::Http {
+                status,
+                reason,
+                location,
+            } => {
+                write!(f, "HTTP {status} {reason}")?;
+                match location {
+                    Some(location) => write!(f, ", to {location}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Upgrade { problem } => write!(f, "the HTTP answer is not valid: {problem}"),
+            Self::Ended { stage, problem } => {
+                write!(f, "the connection ended while {stage}: {problem}")
+            }
+            Self::Closed { code, reason } => {
+                f.write_str("the WebSocket was closed before the connection response")?;
+                match code {
+                    Some(code) => write!(f, ", with code {code}")?,
+                    None => f.write_str(", without a code")?,
+                }
+                if reason.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, " ({reason})")
+                }
+            }
+            Self::Response { problem } => {
+                write!(f, "the answer is not a connection response: {problem}")
+            }
+            Self::Rejected(code) => write!(f, "response {code}: {}", code.sentence()),
+            Self::TimedOut { stage, limit } => {
+                write!(f, "time-out after {} while {stage}", seconds(*limit))
+            }
+        }
+    }
+}

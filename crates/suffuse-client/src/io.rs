@@ -1,0 +1,5 @@
+//! How the machine meets the world: links that carry messages, and the driver between them.
+
+pub(crate) mod link;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) mod native;

@@ -1,0 +1,233 @@
+//! Opening a session over the sockets of the operating system: the cascade, made real.
+
+mod cookies;
+mod dial;
+mod driver;
+mod http;
+mod polling;
+pub(crate) mod tls;
+mod websocket;
+
+use std::{net::SocketAddr, time::Instant};
+
+use bytes::Bytes;
+use suffuse_proto::handshake::{Accepted, ConnectionRequest, ConnectionResponse};
+use tokio::task::JoinSet;
+use tracing::{Instrument as _, debug, info, info_span};
+
+use crate::{
+    attempt::{Attempt, AttemptOutcome, Failure, Stage},
+    builder::{ConnectEvent, Plan},
+    error::ConnectError,
+    io::link::Link,
+    machine::{
+        VERSION,
+        cascade::{GiveUp, Outcome, Step},
+    },
+    session::Session,
+    transport::Transport,
+};
+use dial::Dialer;
+use driver::Driver;
+use tls::TlsOptions;
+
+/// How far an attempt got, readable also when it is given up.
+#[derive(Debug, Default)]
+struct Progress {
+    stage: Stage,
+    address: Option<SocketAddr>,
+    http_status: Option<u16>,
+    server: Option<String>,
+}
+
+/// A transport that got a session.
+#[derive(Debug)]
+struct Connected {
+    accepted: Accepted,
+    link: Link,
+    tasks: LinkTasks,
+}
+
+/// The tasks of a link. They end when this is dropped.
+#[derive(Debug, Default)]
+struct LinkTasks {
+    readers: JoinSet<()>,
+    /// They end on their own when there is nothing more to write.
+    writers: JoinSet<()>,
+}
+
+/// Makes attempts in the order of the list, until one gets a session.
+pub(crate) async fn open(plan: &Plan, tls: &TlsOptions) -> Result<Session, ConnectError> {
+    let dialer = Dialer::new(plan, tls)?;
+    let mut attempts = Vec::new();
+    let mut step = plan.cascade.start();
+    loop {
+        let (position, transport) = match step {
+            Step::Try {
+                position,
+                transport,
+            } => (position, transport),
+            Step::GiveUp(GiveUp::NoTransport) => return Err(ConnectError::NoTransport),
+            Step::GiveUp(GiveUp::Exhausted | GiveUp::Fatal) | Step::Use => {
+                return Err(failed(plan, attempts));
+            }
+        };
+        let (attempt, connected) = attempt(plan, &dialer, position, transport).await;
+        step = plan.cascade.on_outcome(position, outcome(&attempt));
+        attempts.push(classified(attempt, step));
+        let attempt = attempts.last().expect("one was just pushed");
+        match connected {
+            Some(connected) => {
+                plan.emit(|| ConnectEvent::Connected {
+                    attempt: attempt.clone(),
+                });
+                return Ok(start(connected, transport, attempts));
+            }
+            None => report(plan, attempt, step),
+        }
+    }
+}
+
+/// Makes one attempt within its time limit.
+async fn attempt(
+    plan: &Plan,
+    dialer: &Dialer,
+    position: usize,
+    transport: Transport,
+) -> (Attempt, Option<Connected>) {
+    let number = position + 1;
+    let url = plan.endpoint.url(transport);
+    debug!(number, %transport, url, "attempt to connect");
+    let of = number + plan.cascade.after(position).len();
+    plan.emit(|| ConnectEvent::Attempt {
+        number,
+        of,
+        transport,
+        url: url.clone(),
+    });
+    let (start, mut progress) = (Instant::now(), Progress::default());
+    let limit = plan.attempt_timeout;
+    let result = tokio::time::timeout(limit, connect(dialer, plan, transport, &mut progress)).await;
+    let result = result.unwrap_or(Err(Failure::TimedOut {
+        stage: progress.stage,
+        limit,
+    }));
+    let (outcome, connected) = match result {
+        Ok(connected) => (AttemptOutcome::Connected, Some(connected)),
+        Err(failure) => (AttemptOutcome::TransportError(failure), None),
+    };
+    let Progress {
+        address,
+        http_status,
+        server,
+        ..
+    } = progress;
+    let elapsed = start.elapsed();
+    (
+        Attempt {
+            number,
+            transport,
+            url,
+            address,
+            http_status,
+            server,
+            outcome,
+            elapsed,
+        },
+        connected,
+    )
+}
+
+async fn connect(
+    dialer: &Dialer,
+    plan: &Plan,
+    transport: Transport,
+    progress: &mut Progress,
+) -> Result<Connected, Failure> {
+    let request = ConnectionRequest {
+        client_type: client_type(transport).to_owned(),
+        ..plan.request.clone()
+    };
+    match transport {
+        Transport::WebSocket => websocket::connect(dialer, &request, progress).await,
+        Transport::HttpPolling => polling::connect(dialer, &request, progress).await,
+    }
+}
+
+/// What the client calls itself (spec: connection §3.4).
+fn client_type(transport: Transport) -> &'static str {
+    match transport {
+        Transport::WebSocket => "WJ",
+        Transport::HttpPolling => "J",
+    }
+}
+
+fn outcome(attempt: &Attempt) -> Outcome {
+    match (attempt.failure(), attempt.response_code()) {
+        (None, _) => Outcome::Connected,
+        (Some(_), Some(code)) => Outcome::Rejected(code),
+        (Some(_), None) => Outcome::TransportError,
+    }
+}
+
+/// Returns the attempt with its failure named as the cascade took it.
+fn classified(attempt: Attempt, step: Step) -> Attempt {
+    let outcome = match (attempt.outcome, step) {
+        (AttemptOutcome::TransportError(failure), Step::GiveUp(GiveUp::Fatal)) => {
+            AttemptOutcome::Fatal(failure)
+        }
+        (outcome, _) => outcome,
+    };
+    Attempt { outcome, ..attempt }
+}
+
+fn report(plan: &Plan, attempt: &Attempt, step: Step) {
+    let next = match step {
+        Step::Try { transport, .. } => Some(transport),
+        Step::Use | Step::GiveUp(_) => None,
+    };
+    info!(
+        number = attempt.number,
+        transport = %attempt.transport,
+        outcome = attempt.outcome.name(),
+        reason = attempt.reason(),
+        next = next.map(Transport::name),
+        "an attempt to connect failed"
+    );
+    plan.emit(|| ConnectEvent::Failed {
+        attempt: attempt.clone(),
+        next,
+    });
+}
+
+fn failed(plan: &Plan, attempts: Vec<Attempt>) -> ConnectError {
+    let not_tried = plan
+        .cascade
+        .after(attempts.len().saturating_sub(1))
+        .to_vec();
+    ConnectError::Failed {
+        attempts,
+        not_tried,
+    }
+}
+
+/// Gives a connected link to a driver of its own.
+fn start(connected: Connected, transport: Transport, attempts: Vec<Attempt>) -> Session {
+    let id = connected.accepted.session;
+    let (session, ends) = Session::new(id, transport, attempts);
+    let span = info_span!(parent: None, "session", %id, %transport);
+    span.in_scope(|| info!("connected"));
+    tokio::spawn(Driver::new(connected, ends).run().instrument(span));
+    session
+}
+
+/// Reads a connection response.
+fn accepted(bytes: Bytes) -> Result<Accepted, Failure> {
+    match ConnectionResponse::decode(bytes, VERSION) {
+        Ok(ConnectionResponse::Accepted(accepted)) => Ok(accepted),
+        Ok(ConnectionResponse::Rejected { code, .. }) => Err(Failure::Rejected(code)),
+        Err(error) => Err(Failure::Response {
+            problem: error.to_string(),
+        }),
+    }
+}

@@ -1,0 +1,88 @@
+//! The suffuse client for applications.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use serde::{Deserialize, Serialize};
+//! use suffuse_client::{Session, TopicSpecification, TopicType, Transport, topic::Json};
+//!
+//! #[derive(Debug, Serialize, Deserialize)]
+//! struct Price {
+//!     bid: f64,
+//! }
+//!
+//! let session = Session::builder()
+//!     .server_host("localhost")
+//!     .server_port(8080)
+//!     .secure_transport(false)
+//!     .transports([Transport::WebSocket, Transport::HttpPolling]) // in this order, in one pass
+//!     .request_path("/path/diffusion")
+//!     .principal("admin")
+//!     .credentials("password")
+//!     .on_event(|event| println!("{event:?}")) // the cascade made visible
+//!     .open()
+//!     .await?;
+//!
+//! let mut prices = session.topics().stream::<Json<Price>>("?prices/").await?;
+//! let json = TopicSpecification::new(TopicType::JSON);
+//! session.topics().add_and_set("prices/VOD", json, &Json(Price { bid: 101.25 })).await?;
+//!
+//! while let Some(update) = prices.next().await {
+//!     println!("{} is {:?}", update.path, update.value?);
+//! }
+//! println!("{}", session.closed().await);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | module | what |
+//! |---|---|
+//! | [`builder`](Builder) | where to connect, and how |
+//! | [`Session`] | a session, its topics and its properties |
+//! | [`streams`] | streams of values, and what happens to a slow reader |
+//! | [`topic`] | the types of values |
+//! | [`ConnectError`], [`Attempt`] | why there is no session, attempt by attempt |
+//!
+//! # Connecting
+//! The transports of the list are tried in order. A transport error, or a rejection with one of the
+//! codes 113, 117 and 127, leads to the next one; any other rejection ends the search, because it would
+//! be the same on every transport. Host, port, path and security are the same for all.
+//!
+//! # Losing the connection
+//! A session whose connection is lost is over: its streams end, its requests fail, and
+//! [`Session::closed`] says what happened. Open another one.
+
+mod attempt;
+mod builder;
+mod endpoint;
+mod error;
+mod features;
+mod io;
+mod machine;
+mod session;
+pub mod streams;
+mod text;
+pub mod topic;
+mod transport;
+
+pub use attempt::{Attempt, AttemptOutcome, Failure, Stage};
+pub use builder::{Builder, ConnectEvent};
+pub use error::{CloseReason, ConnectError, RequestError};
+pub use features::{
+    AddResult,
+    session_properties::Properties,
+    topics::{Fetch, FetchResult, FetchedTopic, Topics},
+};
+pub use session::Session;
+pub use suffuse_proto::{
+    DecodeError, ErrorReason, Path, ResponseClass, ResponseCode, SessionId, TopicSpecification,
+    TopicType,
+    services::{
+        topic_update::{Comparison, OperandType, Operator, UpdateConstraint},
+        topics::{SizeInfo, UnsubscriptionReason},
+    },
+    specification::keys,
+};
+pub use transport::{Transport, TransportNameError, Transports};
+
+/// The largest message that the client takes, in bytes, also after it was inflated.
+pub(crate) const MESSAGE_BYTES_MAX: usize = 64 << 20;

@@ -1,0 +1,131 @@
+use std::fmt::Write as _;
+
+use super::*;
+
+fn cascade(list: &[Transport]) -> Cascade {
+    Cascade::new(&Transports::List(list.to_vec()), CascadingCodes::Table)
+}
+
+fn short(list: &[Transport]) -> String {
+    let name = |transport: &Transport| match transport {
+        Transport::WebSocket => "WS",
+        Transport::HttpPolling => "XHR",
+    };
+    list.iter().map(name).collect::<Vec<_>>().join(",")
+}
+
+fn show(step: Step) -> String {
+    match step {
+        Step::Try {
+            position,
+            transport,
+        } => format!("{}:{}", position + 1, short(&[transport])),
+        Step::Use => "use".to_owned(),
+        Step::GiveUp(GiveUp::NoTransport) => "no transport".to_owned(),
+        Step::GiveUp(GiveUp::Exhausted) => "exhausted".to_owned(),
+        Step::GiveUp(GiveUp::Fatal) => "fatal".to_owned(),
+    }
+}
+
+/// Which transports are tried if every attempt has this outcome.
+fn walk(cascade: &Cascade, outcome: Outcome) -> String {
+    let mut steps = vec![show(cascade.start())];
+    let mut step = cascade.start();
+    while let Step::Try { position, .. } = step {
+        step = cascade.on_outcome(position, outcome);
+        steps.push(show(step));
+    }
+    steps.join(" → ")
+}
+
+#[test]
+fn the_whole_transition_table() {
+    use Transport::{HttpPolling as Xhr, WebSocket as Ws};
+    let lists: [&[Transport]; 6] = [
+        &[],
+        &[Ws],
+        &[Xhr],
+        &[Ws, Xhr],
+        &[Ws, Xhr, Ws],
+        &[Ws, Ws, Ws, Ws],
+    ];
+    let mut table = String::new();
+    for list in lists {
+        let cascade = cascade(list);
+        writeln!(table, "[{}]", short(list)).unwrap();
+        writeln!(
+            table,
+            "  {:42} {}",
+            "transport error",
+            walk(&cascade, Outcome::TransportError)
+        )
+        .unwrap();
+        writeln!(
+            table,
+            "  {:42} {}",
+            "connected",
+            walk(&cascade, Outcome::Connected)
+        )
+        .unwrap();
+        for (codes, walk) in rejections(&cascade) {
+            writeln!(table, "  {codes:42} {walk}").unwrap();
+        }
+    }
+    insta::assert_snapshot!(table);
+}
+
+/// All 256 codes that refuse, with neighbours that lead to the same walk in one row.
+fn rejections(cascade: &Cascade) -> Vec<(String, String)> {
+    let mut rows: Vec<(u8, u8, String)> = Vec::new();
+    for code in 0..=u8::MAX {
+        let walk = walk(cascade, Outcome::Rejected(ResponseCode(code)));
+        let named = |code: u8| ResponseCode(code).name().is_some();
+        match rows.last_mut() {
+            Some((_, last, same)) if *same == walk && !named(*last) && !named(code) => *last = code,
+            _ => rows.push((code, code, walk)),
+        }
+    }
+    let label = |first: u8, last: u8| match (first == last, ResponseCode(first).name()) {
+        (true, Some(name)) => format!("{first} {name}"),
+        (true, None) => format!("{first}"),
+        (false, _) => format!("{first}-{last}"),
+    };
+    rows.into_iter()
+        .map(|(first, last, walk)| (label(first, last), walk))
+        .collect()
+}
+
+#[test]
+fn no_list_is_websocket_and_an_empty_list_is_nothing() {
+    let start = |transports| Cascade::new(&transports, CascadingCodes::Table).start();
+    let first = Step::Try {
+        position: 0,
+        transport: Transport::WebSocket,
+    };
+    assert_eq!(start(Transports::NotGiven), first);
+    assert_eq!(
+        start(Transports::List(vec![])),
+        Step::GiveUp(GiveUp::NoTransport)
+    );
+}
+
+#[test]
+fn an_application_can_choose_the_codes_that_cascade() {
+    let only_116 = CascadingCodes::Only([ResponseCode::AUTHENTICATION_FAILED].into());
+    let list = Transports::List(vec![Transport::WebSocket, Transport::HttpPolling]);
+    let cascade = Cascade::new(&list, only_116);
+    let next = Step::Try {
+        position: 1,
+        transport: Transport::HttpPolling,
+    };
+    let fatal = Step::GiveUp(GiveUp::Fatal);
+    assert_eq!(
+        cascade.on_outcome(0, Outcome::Rejected(ResponseCode::AUTHENTICATION_FAILED)),
+        next
+    );
+    assert_eq!(
+        cascade.on_outcome(0, Outcome::Rejected(ResponseCode::ERROR)),
+        fatal
+    );
+    assert_eq!(cascade.on_outcome(0, Outcome::TransportError), next);
+}

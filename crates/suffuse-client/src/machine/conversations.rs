@@ -1,0 +1,49 @@
+//! The requests that wait for an answer.
+
+use std::collections::BTreeMap;
+
+use suffuse_proto::message::ConversationId;
+
+/// How many requests may wait; further ones wait in the application.
+const OPEN_MAX: usize = 16_384;
+
+/// The open conversations, each with what the driver needs to answer it.
+#[derive(Debug)]
+pub(super) struct Conversations<Ticket> {
+    last: i64,
+    open: BTreeMap<ConversationId, Ticket>,
+}
+
+impl<Ticket> Default for Conversations<Ticket> {
+    fn default() -> Self {
+        Self {
+            last: 0,
+            open: BTreeMap::new(),
+        }
+    }
+}
+
+impl<Ticket> Conversations<Ticket> {
+    /// Returns an id that was not used before in this session.
+    pub(super) fn next_id(&mut self) -> ConversationId {
+        self.last += 1;
+        ConversationId(self.last)
+    }
+
+    pub(super) fn open(&mut self, id: ConversationId, ticket: Ticket) {
+        self.open.insert(id, ticket);
+    }
+
+    pub(super) fn close(&mut self, id: ConversationId) -> Option<Ticket> {
+        self.open.remove(&id)
+    }
+
+    /// Returns the tickets of all open conversations, oldest first, and forgets them.
+    pub(super) fn take_all(&mut self) -> impl Iterator<Item = Ticket> + use<Ticket> {
+        std::mem::take(&mut self.open).into_values()
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.open.len() < OPEN_MAX
+    }
+}

@@ -1,0 +1,215 @@
+//! A session, as the application holds it.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use suffuse_proto::{
+    Codec as _, Selector, Service, SessionId, TopicType, message::ServiceId, service::UserPing,
+};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    attempt::Attempt,
+    builder::Builder,
+    error::{CloseReason, RequestError},
+    features::{session_properties::Properties, topics::Topics},
+    machine::VERSION,
+    streams::Queue,
+    transport::Transport,
+};
+
+/// How many commands may wait for the driver; the application waits for room.
+pub(crate) const COMMANDS_MAX: usize = 1024;
+
+/// Where a request is answered.
+pub(crate) type Ticket = oneshot::Sender<Result<Bytes, RequestError>>;
+
+/// What the application wants of the driver of its session.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Ask the server for a service.
+    Request {
+        service: ServiceId,
+        body: Bytes,
+        ticket: Ticket,
+    },
+    /// Tell a stream about topics.
+    Listen {
+        selector: Selector,
+        accepts: fn(TopicType) -> bool,
+        queue: Arc<Queue>,
+    },
+    /// End the session.
+    Close,
+}
+
+/// A session with a server.
+///
+/// Clones are handles of the same session. It ends with [`Session::close`], when its last handle is
+/// dropped, when the server closes it, or when its connection is lost; [`Session::closed`] says why.
+#[derive(Clone)]
+pub struct Session {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    id: SessionId,
+    transport: Transport,
+    attempts: Vec<Attempt>,
+    commands: mpsc::Sender<Command>,
+    ended: watch::Receiver<Option<CloseReason>>,
+}
+
+/// The driver's ends of the channels to a session.
+#[derive(Debug)]
+pub(crate) struct DriverEnds {
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) ended: watch::Sender<Option<CloseReason>>,
+}
+
+impl Session {
+    /// Returns a builder, which says where to connect and how.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn new(
+        id: SessionId,
+        transport: Transport,
+        attempts: Vec<Attempt>,
+    ) -> (Self, DriverEnds) {
+        let (commands, driver_commands) = mpsc::channel(COMMANDS_MAX);
+        let (driver_ended, ended) = watch::channel(None);
+        let shared = Shared {
+            id,
+            transport,
+            attempts,
+            commands,
+            ended,
+        };
+        let ends = DriverEnds {
+            commands: driver_commands,
+            ended: driver_ended,
+        };
+        (
+            Self {
+                shared: Arc::new(shared),
+            },
+            ends,
+        )
+    }
+
+    /// Returns the public id of the session.
+    #[must_use]
+    pub fn id(&self) -> SessionId {
+        self.shared.id
+    }
+
+    /// Returns the transport that carries the session.
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        self.shared.transport
+    }
+
+    /// Returns the attempts that were made to connect, the last of which succeeded.
+    #[must_use]
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.shared.attempts
+    }
+
+    /// Returns what can be done with topics.
+    #[must_use]
+    pub fn topics(&self) -> Topics<'_> {
+        Topics::new(self)
+    }
+
+    /// Returns what can be done with session properties.
+    #[must_use]
+    pub fn properties(&self) -> Properties<'_> {
+        Properties::new(self)
+    }
+
+    /// Pings the server, and returns how long the answer took.
+    ///
+    /// # Errors
+    /// When the session is closed.
+    pub async fn ping(&self) -> Result<Duration, RequestError> {
+        let start = Instant::now();
+        self.request::<UserPing>(&()).await?;
+        Ok(start.elapsed())
+    }
+
+    /// Closes the session, and waits until it is closed: at most about a second.
+    pub async fn close(&self) {
+        // If the driver is gone, the session is closed already.
+        let _ = self.shared.commands.send(Command::Close).await;
+        self.closed().await;
+    }
+
+    /// Waits until the session is closed, and returns why.
+    pub async fn closed(&self) -> CloseReason {
+        let mut ended = self.shared.ended.clone();
+        match ended.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or_else(lost_driver),
+            Err(_) => lost_driver(),
+        }
+    }
+
+    /// Returns why the session is closed, if it is.
+    #[must_use]
+    pub fn close_reason(&self) -> Option<CloseReason> {
+        self.shared.ended.borrow().clone()
+    }
+
+    /// Asks the server for a service.
+    pub(crate) async fn request<S: Service>(
+        &self,
+        request: &S::Request,
+    ) -> Result<S::Response, RequestError> {
+        let (ticket, answer) = oneshot::channel();
+        let body = request.to_bytes(VERSION);
+        self.command(Command::Request {
+            service: S::ID,
+            body,
+            ticket,
+        })
+        .await?;
+        match answer.await {
+            Ok(body) => S::Response::from_bytes(body?, VERSION).map_err(RequestError::BadAnswer),
+            Err(_) => Err(self.session_closed()),
+        }
+    }
+
+    /// Gives a command to the driver.
+    pub(crate) async fn command(&self, command: Command) -> Result<(), RequestError> {
+        self.shared
+            .commands
+            .send(command)
+            .await
+            .map_err(|_| self.session_closed())
+    }
+
+    fn session_closed(&self) -> RequestError {
+        RequestError::SessionClosed(self.close_reason().unwrap_or_else(lost_driver))
+    }
+}
+
+/// The driver went away without a word: its runtime was shut down.
+fn lost_driver() -> CloseReason {
+    CloseReason::ConnectionLost {
+        what: "the async runtime of the session was shut down".to_owned(),
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("id", &self.shared.id)
+            .field("transport", &self.shared.transport)
+            .finish_non_exhaustive()
+    }
+}
