@@ -1,6 +1,7 @@
 // Every case of the current JavaScript client, by the sentence that names it.
 
 import { cases as connecting } from './connecting.mjs';
+import { cases as balancing } from './balancing.mjs';
 import { cases as reconnecting } from './reconnecting.mjs';
 import { cases as topics } from './topics.mjs';
 import { cases as values } from './values.mjs';
@@ -12,5 +13,5 @@ import { cases as sessions } from './sessions.mjs';
 import { cases as families } from './families.mjs';
 
 export const cases = {
-    ...connecting, ...reconnecting, ...topics, ...values, ...properties, ...selectors, ...fetching, ...updating, ...sessions, ...families,
+    ...connecting, ...balancing, ...reconnecting, ...topics, ...values, ...properties, ...selectors, ...fetching, ...updating, ...sessions, ...families,
 };

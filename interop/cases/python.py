@@ -7,7 +7,7 @@ import signal
 
 import diffusion.datatypes as types
 
-from lib.check import Mismatch, refusal, same, within
+from lib.check import refusal, same, within
 
 CASES = {}
 
@@ -142,6 +142,21 @@ async def changes(t):
     await watch.until(lambda seen: len(seen.values) == 300, "300 values")
     for index, (found, expected) in enumerate(zip(watch.values, values)):
         same(found[1], expected, f"value {index}")
+
+
+async def stays_on_its_node(t):
+    sessions = [await t.connect("admin") for _ in range(8)]
+    for number, session in enumerate(sessions):
+        path = f"own/{number}"
+        watch = t.watch(session, path, types.INT64)
+        await session.topics.subscribe(path)
+        for value in range(20):
+            await session.topics.add_and_set_topic(path, types.INT64, value)
+        await watch.until(lambda seen: seen.values and seen.values[-1] == (path, 19), "the last value")
+
+
+for _balancer in ("HAProxy", "nginx"):
+    CASES[f"stays on its node behind {_balancer}"] = stays_on_its_node
 
 
 @case("unsubscribes and is told that it asked for it")

@@ -4,14 +4,20 @@ const soon = reconnect => setTimeout(reconnect, 50);
 
 const happening = (session, event) => new Promise(happened => session.on(event, happened));
 
-/** A session through a relay, that watches a topic which `publisher` sets. */
-async function behindRelay(t) {
+/** A session whose connections can be cut. */
+async function behindRelay(t, principal) {
     const { startRelay } = await import('../lib/relay.mjs');
     const relay = await startRelay(t.server);
+    const reconnect = { timeout: 20_000, strategy: soon };
+    const session = await t.connect(principal, { host: '127.0.0.1', port: relay.port, reconnect });
+    return { relay, session };
+}
+
+/** A session whose connections can be cut, that watches a topic which `publisher` sets. */
+async function watching(t) {
     const publisher = await t.connect('admin');
     await publisher.topics.add('lost/a', t.topic('JSON', { CONFLATION: 'off' }));
-    const reconnect = { timeout: 20_000, strategy: soon };
-    const session = await t.connect('client', { host: '127.0.0.1', port: relay.port, reconnect });
+    const { relay, session } = await behindRelay(t, 'client');
     const watch = t.watch(session, 'lost/a');
     await session.select('lost/a');
     return { relay, publisher, session, watch };
@@ -26,9 +32,27 @@ async function interrupted({ relay, session }, meanwhile) {
     await within(15_000, back, 'the reconnection');
 }
 
+/** On another node the session would be unknown, or its topic would not be there. */
+async function reconnectsToItsNode(t) {
+    const sessions = await Promise.all(Array.from({ length: 6 }, () => behindRelay(t, 'admin')));
+    for (const [number, all] of sessions.entries()) {
+        const { session } = all;
+        const id = session.sessionId.toString();
+        const path = `own/${number}`;
+        const watch = t.watch(session, path);
+        await session.select(path);
+        await t.set(session, path, 'before', { specification: t.topic('JSON') });
+        await interrupted(all, async () => {});
+        await t.set(session, path, 'after');
+        await watch.until(seen => seen.values.at(-1)?.[1] === 'after', 'the value after the reconnection');
+        same(session.sessionId.toString(), id, 'the session id');
+    }
+    for (const { relay } of sessions) relay.end();
+}
+
 export const cases = {
     async 'reconnects and misses nothing'(t) {
-        const all = await behindRelay(t);
+        const all = await watching(t);
         const { relay, publisher, session, watch } = all;
         const id = session.sessionId.toString();
         await t.set(publisher, 'lost/a', 0);
@@ -46,7 +70,7 @@ export const cases = {
     },
 
     async 'reconnects again and again'(t) {
-        const all = await behindRelay(t);
+        const all = await watching(t);
         const { relay, publisher, session, watch } = all;
         const id = session.sessionId.toString();
         for (let round = 1; round <= 4; round += 1) {
@@ -58,4 +82,7 @@ export const cases = {
         holds(session.isConnected(), 'a connected session');
         relay.end();
     },
+
+    'reconnects to its node behind HAProxy': reconnectsToItsNode,
+    'reconnects to its node behind nginx': reconnectsToItsNode,
 };

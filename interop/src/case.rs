@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::catalogue::{Case, Runtime};
 use crate::place;
-use crate::server::Server;
+use crate::scene::Scene;
 
 /// How a case went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,9 +37,9 @@ impl Case {
     /// # Errors
     /// Fails if the server or the script cannot be run, or if the server ends during the case.
     pub fn run(&self) -> Result<Outcome> {
-        let mut server = Server::start()?;
+        let mut scene = Scene::set(self.feature.stage)?;
         let output = self
-            .command(&server)
+            .command(&scene)
             .stdin(Stdio::null())
             .stderr(Stdio::inherit())
             .output();
@@ -47,19 +47,13 @@ impl Case {
             format!("cannot run the script of {self}; `cargo xtask test` sets it up")
         })?;
         let outcome = outcome_in(&String::from_utf8_lossy(&output.stdout))?;
-        if self.feature.stops_the_server {
-            let status = server.ended()?;
-            anyhow::ensure!(
-                status.success(),
-                "the server ended with {status} after SIGTERM"
-            );
-        } else {
-            server.check_running()?;
+        if !matches!(outcome, Outcome::Failed(_)) {
+            scene.check()?;
         }
         Ok(outcome)
     }
 
-    fn command(&self, server: &Server) -> Command {
+    fn command(&self, scene: &Scene) -> Command {
         let mut command = match self.client.runtime() {
             Runtime::Node => {
                 let mut node = Command::new("node");
@@ -70,8 +64,8 @@ impl Case {
         };
         command
             .arg(self.feature.name)
-            .arg(server.url())
-            .arg(server.pid().to_string());
+            .arg(scene.url())
+            .arg(scene.pid().to_string());
         command.current_dir(place::interop());
         command
     }

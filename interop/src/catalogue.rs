@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use crate::proxy;
+use crate::scene::Stage;
+
 /// A published client on one transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Client {
@@ -98,8 +101,8 @@ pub struct Feature {
     pub name: &'static str,
     /// Who runs it.
     pub clients: &'static [Client],
-    /// Whether the case ends the server by a signal.
-    pub stops_the_server: bool,
+    /// What must stand there.
+    pub stage: Stage,
 }
 
 impl Feature {
@@ -107,12 +110,12 @@ impl Feature {
         Self {
             name,
             clients,
-            stops_the_server: false,
+            stage: Stage::Plain,
         }
     }
 
-    const fn that_stops_the_server(mut self) -> Self {
-        self.stops_the_server = true;
+    const fn on(mut self, stage: Stage) -> Self {
+        self.stage = stage;
         self
     }
 }
@@ -178,10 +181,18 @@ pub const CATALOGUE: &[Group] = &[
             Feature::new("connects from a page of its own origin", BROWSER),
             Feature::new("cascades to the next transport", BROWSED),
             Feature::new("keeps 200 sessions at once", SCRIPTED),
-            Feature::new("is told when the server stops", SCRIPTED).that_stops_the_server(),
+            Feature::new("is told when the server stops", SCRIPTED).on(Stage::Ending),
             Feature::new("learns that no server is there", NODE),
             Feature::new("reconnects and misses nothing", NODE),
             Feature::new("reconnects again and again", NODE),
+            Feature::new("stays on its node behind HAProxy", EVERY)
+                .on(Stage::Balanced(proxy::Kind::HaproxySticky)),
+            Feature::new("stays on its node behind nginx", EVERY)
+                .on(Stage::Balanced(proxy::Kind::NginxSticky)),
+            Feature::new("reconnects to its node behind HAProxy", NODE)
+                .on(Stage::Balanced(proxy::Kind::HaproxySticky)),
+            Feature::new("reconnects to its node behind nginx", NODE)
+                .on(Stage::Balanced(proxy::Kind::NginxSticky)),
         ],
     },
     Group {

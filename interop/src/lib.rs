@@ -11,4 +11,5 @@ pub mod catalogue;
 pub mod place;
 pub mod proxy;
 pub mod report;
+pub mod scene;
 pub mod server;

@@ -29,6 +29,10 @@ pub enum Kind {
     NginxWithoutUpgrade,
     /// HAProxy, answering 403 to upgrades.
     HaproxyForbidsUpgrade,
+    /// nginx that keeps a session on its node.
+    NginxSticky,
+    /// HAProxy that keeps a session on its node.
+    HaproxySticky,
 }
 
 impl Kind {
@@ -36,12 +40,14 @@ impl Kind {
         match self {
             Self::NginxWithoutUpgrade => "nginx-without-upgrade.conf",
             Self::HaproxyForbidsUpgrade => "haproxy-forbids-upgrade.cfg",
+            Self::NginxSticky => "nginx-sticky.conf",
+            Self::HaproxySticky => "haproxy-sticky.cfg",
         }
     }
 
     fn command(self, folder: &Path, configuration: &Path) -> Command {
         match self {
-            Self::NginxWithoutUpgrade => {
+            Self::NginxWithoutUpgrade | Self::NginxSticky => {
                 let mut command = Command::new("nginx");
                 command
                     .arg("-p")
@@ -51,7 +57,7 @@ impl Kind {
                     .args(["-g", "daemon off;"]);
                 command
             }
-            Self::HaproxyForbidsUpgrade => {
+            Self::HaproxyForbidsUpgrade | Self::HaproxySticky => {
                 let mut command = Command::new("haproxy");
                 command.arg("-db").arg("-f").arg(configuration);
                 command
@@ -69,14 +75,14 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts a proxy in front of the server and waits until it accepts connections.
+    /// Starts a proxy in front of the servers and waits until it accepts connections.
     ///
     /// # Errors
     /// Fails if the program is not installed or does not start.
-    pub fn start(kind: Kind, server: &Server) -> Result<Self> {
+    pub fn start(kind: Kind, servers: &[Server]) -> Result<Self> {
         let mut last = None;
         for _ in 0..TRIES_MAX {
-            match Self::try_start(kind, server) {
+            match Self::try_start(kind, servers) {
                 Ok(proxy) => return Ok(proxy),
                 Err(error) => last = Some(error),
             }
@@ -94,14 +100,14 @@ impl Proxy {
         self.port
     }
 
-    fn try_start(kind: Kind, server: &Server) -> Result<Self> {
+    fn try_start(kind: Kind, servers: &[Server]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let port = free_port()?;
         let configuration = folder.path().join("configuration");
         let template = fs::read_to_string(place::interop().join("proxies").join(kind.template()))?;
         fs::write(
             &configuration,
-            fill(&template, port, server.authority(), folder.path()),
+            fill(&template, port, servers, folder.path()),
         )?;
         let mut command = kind.command(folder.path(), &configuration);
         let process = command.stdin(Stdio::null()).spawn().with_context(|| {
@@ -153,9 +159,12 @@ fn free_port() -> Result<u16> {
         .port())
 }
 
-fn fill(template: &str, port: u16, origin: &str, folder: &Path) -> String {
-    template
+fn fill(template: &str, port: u16, servers: &[Server], folder: &Path) -> String {
+    let mut text = template
         .replace("@LISTEN@", &format!("127.0.0.1:{port}"))
-        .replace("@ORIGIN@", origin)
-        .replace("@FOLDER@", &folder.display().to_string())
+        .replace("@FOLDER@", &folder.display().to_string());
+    for (number, server) in (1..).zip(servers) {
+        text = text.replace(&format!("@ORIGIN{number}@"), server.authority());
+    }
+    text
 }

@@ -25,14 +25,22 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a development server without the demonstration topics and waits until it accepts.
+    /// Starts a development server without the demonstration topics, as the node given, and waits
+    /// until it accepts.
     ///
     /// # Errors
     /// Fails if the binary is missing, or if the server ends or says no address in time.
-    pub fn start() -> Result<Self> {
+    pub fn start(node: &str) -> Result<Self> {
         let binary = place::binary()?;
         let mut process = Command::new(&binary)
-            .args(["dev", "--listen", "127.0.0.1:0", "--no-demo"])
+            .args([
+                "dev",
+                "--listen",
+                "127.0.0.1:0",
+                "--no-demo",
+                "--node",
+                node,
+            ])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

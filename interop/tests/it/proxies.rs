@@ -21,8 +21,8 @@ fn our_client_polls_through_haproxy_that_forbids_upgrades() {
 }
 
 fn check(kind: Kind) {
-    let server = Server::start().unwrap();
-    let proxy = Proxy::start(kind, &server).unwrap();
+    let servers = [Server::start("n00").unwrap()];
+    let proxy = Proxy::start(kind, &servers).unwrap();
 
     let cascading = connect(&proxy.url(), "ws,polling");
     assert_eq!(cascading.status.code(), Some(0), "{}", text(&cascading));

@@ -1,0 +1,80 @@
+//! What stands there for a case: a server, or several behind a load balancer.
+
+use anyhow::{Result, ensure};
+
+use crate::proxy::{self, Proxy};
+use crate::server::Server;
+
+/// What a case needs.
+#[derive(Clone, Copy, Debug)]
+pub enum Stage {
+    /// A server.
+    Plain,
+    /// A server that the case ends by a signal.
+    Ending,
+    /// Two servers behind a balancer that tells by the token which of them a session is on.
+    Balanced(proxy::Kind),
+}
+
+/// The processes of a stage; they end with this value.
+#[derive(Debug)]
+pub struct Scene {
+    stage: Stage,
+    // Dropped before the servers: nothing is sent to a server that is gone.
+    balancer: Option<Proxy>,
+    servers: Vec<Server>,
+}
+
+impl Scene {
+    /// Starts the processes.
+    ///
+    /// # Errors
+    /// Fails if one of them does not start.
+    pub fn set(stage: Stage) -> Result<Self> {
+        let nodes: &[&str] = match stage {
+            Stage::Plain | Stage::Ending => &["n00"],
+            Stage::Balanced(_) => &["n01", "n02"],
+        };
+        let servers = nodes
+            .iter()
+            .map(|node| Server::start(node))
+            .collect::<Result<Vec<_>>>()?;
+        let balancer = match stage {
+            Stage::Plain | Stage::Ending => None,
+            Stage::Balanced(kind) => Some(Proxy::start(kind, &servers)?),
+        };
+        Ok(Self {
+            stage,
+            balancer,
+            servers,
+        })
+    }
+
+    /// Returns the address that clients connect to.
+    pub fn url(&self) -> String {
+        self.balancer
+            .as_ref()
+            .map_or_else(|| self.servers[0].url().to_owned(), Proxy::url)
+    }
+
+    /// Returns the process id of the server, or of the first one.
+    pub fn pid(&self) -> u32 {
+        self.servers[0].pid()
+    }
+
+    /// Checks that the servers are as the case should leave them.
+    ///
+    /// # Errors
+    /// Fails if a server ended by itself, or did not end in good order after the signal of the case.
+    pub fn check(&mut self) -> Result<()> {
+        if let Stage::Ending = self.stage {
+            let status = self.servers[0].ended()?;
+            ensure!(
+                status.success(),
+                "the server ended with {status} after SIGTERM"
+            );
+            return Ok(());
+        }
+        self.servers.iter_mut().try_for_each(Server::check_running)
+    }
+}
