@@ -6,8 +6,10 @@ import random
 import signal
 
 import diffusion.datatypes as types
+from diffusion.session.session_attributes import ReconnectionStrategyImpl, SessionAttributes
 
 from lib.check import refusal, same, within
+from lib.relay import Relay
 
 CASES = {}
 
@@ -142,6 +144,28 @@ async def changes(t):
     await watch.until(lambda seen: len(seen.values) == 300, "300 values")
     for index, (found, expected) in enumerate(zip(watch.values, values)):
         same(found[1], expected, f"value {index}")
+
+
+@case("reconnects and sees what changed")
+async def reconnects(t):
+    relay = Relay(t.url)
+    admin = await t.connect("admin")
+    await admin.topics.add_and_set_topic("lost", types.INT64, 0)
+    attributes = SessionAttributes(reconnection_strategy=ReconnectionStrategyImpl(100))
+    session = await t.connect("client", url=await relay.start(), attributes=attributes)
+    watch = t.watch(session, "lost", types.INT64)
+    await session.topics.subscribe("lost")
+    await watch.until(lambda seen: len(seen.values) == 1, "the value")
+    session_id = session.session_id
+    for round_ in (1, 2, 3):
+        relay.cut()
+        await admin.topics.set_topic("lost", round_ * 10, types.INT64)
+        await watch.until(lambda seen: seen.values[-1] == ("lost", round_ * 10), f"the value of round {round_}")
+        await within(session.ping_server(), "the answer to a ping")
+        await admin.topics.set_topic("lost", round_ * 10 + 1, types.INT64)
+        await watch.until(lambda seen: seen.values[-1] == ("lost", round_ * 10 + 1), "the value after that")
+    same(session.session_id, session_id, "the session id")
+    relay.end()
 
 
 async def stays_on_its_node(t):

@@ -165,6 +165,7 @@ const BROWSED: &[Client] = &[NodeWs, NodePolling, ChromiumWs, ChromiumPolling];
 const BROWSER: &[Client] = &[ChromiumWs, ChromiumPolling];
 const NODE: &[Client] = &[NodeWs, NodePolling];
 const WEBSOCKET: &[Client] = &[NodeWs, Python];
+const PYTHON: &[Client] = &[Python];
 const ONCE: &[Client] = &[NodeWs];
 const VERSION5: &[Client] = &[Node5Ws, Node5Polling];
 
@@ -185,6 +186,7 @@ pub const CATALOGUE: &[Group] = &[
             Feature::new("learns that no server is there", NODE),
             Feature::new("reconnects and misses nothing", NODE),
             Feature::new("reconnects again and again", NODE),
+            Feature::new("reconnects and sees what changed", PYTHON),
             Feature::new("stays on its node behind HAProxy", EVERY)
                 .on(Stage::Balanced(proxy::Kind::HaproxySticky)),
             Feature::new("stays on its node behind nginx", EVERY)
