@@ -6,7 +6,10 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use suffuse_broker::{PrincipalStore, Settings};
 use suffuse_proto::NodeId;
+
+use crate::{Limits, Options, Origins, TlsFiles};
 
 mod diagnostic;
 mod keys;
@@ -17,7 +20,7 @@ mod template;
 
 pub use diagnostic::{Diagnostic, Place};
 pub use layers::{ConfigError, Loaded, Origin};
-pub use security::{SecurityFile, SecurityFileError, StoredPrincipal};
+pub use security::{Opened, SecurityFile, SecurityFileError, StoredPrincipal};
 pub use setting::ByteSize;
 pub use template::{commented_default, effective};
 
@@ -47,6 +50,8 @@ pub struct Node {
     pub name: String,
     /// The folder of the security store.
     pub data_dir: PathBuf,
+    /// How long a stop waits for connections to end.
+    pub stop_timeout: Duration,
 }
 
 /// `[[listen]]`
@@ -74,8 +79,20 @@ pub struct Tls {
 pub struct Transport {
     /// How often connections are pinged.
     pub ping_interval: Duration,
+    /// How long a poll waits for something to tell.
+    pub poll_hold: Duration,
+    /// How long a client may be without a poll.
+    pub poll_grace: Duration,
     /// The largest message from a client.
     pub message_max: ByteSize,
+    /// How many connections there may be.
+    pub connections_max: usize,
+    /// How long a new connection may take until it is a session.
+    pub handshake_timeout: Duration,
+    /// How long a connection may be silent between two requests.
+    pub keep_alive: Duration,
+    /// How long the body of a request may take.
+    pub body_timeout: Duration,
 }
 
 /// `[session]`
@@ -95,6 +112,8 @@ pub struct Session {
     pub recovery_bytes_max: ByteSize,
     /// How many selections a session may have.
     pub selections_max: usize,
+    /// The name of the cookie with the session id; empty: none.
+    pub cookie: String,
 }
 
 /// `[topic]`
@@ -115,13 +134,25 @@ pub struct Security {
 
 impl Default for Config {
     fn default() -> Self {
-        let broker = suffuse_broker::Settings::default();
+        let broker = Settings::default();
+        let limits = Limits::default();
         Self {
-            node: Node { id: broker.node, name: broker.server_name, data_dir: "suffuse-data".into() },
+            node: Node {
+                id: broker.node,
+                name: broker.server_name,
+                data_dir: "suffuse-data".into(),
+                stop_timeout: limits.stop_timeout,
+            },
             listen: vec![Listen::default()],
             transport: Transport {
                 ping_interval: broker.ping_interval,
+                poll_hold: limits.poll_hold,
+                poll_grace: limits.poll_grace,
                 message_max: ByteSize(broker.message_bytes_max),
+                connections_max: limits.connections_max,
+                handshake_timeout: limits.handshake_timeout,
+                keep_alive: limits.keep_alive,
+                body_timeout: limits.body_timeout,
             },
             session: Session {
                 count_max: broker.sessions_max,
@@ -131,17 +162,82 @@ impl Default for Config {
                 recovery_messages_max: broker.recovery_messages_max,
                 recovery_bytes_max: ByteSize(broker.recovery_bytes_max),
                 selections_max: broker.selections_max,
+                cookie: "session".to_owned(),
             },
-            topic: Topic { count_max: broker.topics_max },
+            topic: Topic {
+                count_max: broker.topics_max,
+            },
             security: Security::default(),
         }
+    }
+}
+
+impl Config {
+    /// Returns the options of a server that has these settings. It has no page yet.
+    #[must_use]
+    pub fn to_options(&self, principals: PrincipalStore) -> Options {
+        Options {
+            listen: self.listen.iter().map(Listen::to_options).collect(),
+            broker: self.broker_settings(),
+            principals,
+            limits: self.limits(),
+            allowed_origins: match self.security.allowed_origins.as_slice() {
+                [] => Origins::Any,
+                origins => Origins::List(origins.iter().cloned().collect()),
+            },
+            cookie: Some(self.session.cookie.clone()).filter(|name| !name.is_empty()),
+            page: None,
+        }
+    }
+
+    fn broker_settings(&self) -> Settings {
+        Settings {
+            node: self.node.id,
+            server_name: self.node.name.clone(),
+            ping_interval: self.transport.ping_interval,
+            reconnect_timeout_max: self.session.reconnect_timeout_max,
+            message_bytes_max: self.transport.message_max.0,
+            sessions_max: self.session.count_max,
+            topics_max: self.topic.count_max,
+            selections_max: self.session.selections_max,
+            queue_messages_max: self.session.queue_messages_max,
+            queue_bytes_max: self.session.queue_bytes_max.0,
+            recovery_messages_max: self.session.recovery_messages_max,
+            recovery_bytes_max: self.session.recovery_bytes_max.0,
+            ..Settings::default()
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            connections_max: self.transport.connections_max,
+            handshake_timeout: self.transport.handshake_timeout,
+            keep_alive: self.transport.keep_alive,
+            body_timeout: self.transport.body_timeout,
+            poll_hold: self.transport.poll_hold,
+            poll_grace: self.transport.poll_grace,
+            stop_timeout: self.node.stop_timeout,
+            ..Limits::default()
+        }
+    }
+}
+
+impl Listen {
+    fn to_options(&self) -> crate::Listen {
+        let files = self.tls.cert.clone().zip(self.tls.key.clone());
+        let tls = files.map(|(certificates, key)| TlsFiles { certificates, key });
+        crate::Listen { address: self.address, name: self.name.clone(), tls }
     }
 }
 
 impl Default for Listen {
     fn default() -> Self {
         let address = SocketAddr::from(([0, 0, 0, 0], 8080));
-        Self { address, name: "clients".to_owned(), tls: Tls::default() }
+        Self {
+            address,
+            name: "clients".to_owned(),
+            tls: Tls::default(),
+        }
     }
 }
 

@@ -36,8 +36,6 @@ pub struct PageInfo {
     pub mode: String,
     /// Who may connect, in a sentence.
     pub security: String,
-    /// Whether anonymous sessions are accepted.
-    pub is_anonymous_allowed: bool,
 }
 
 /// What to do with a request.
@@ -70,7 +68,7 @@ pub fn answer(
         ),
         "/page.css" => text(StatusCode::OK, "text/css; charset=utf-8", STYLE),
         "/page.js" => text(StatusCode::OK, "text/javascript; charset=utf-8", SCRIPT),
-        "/api/values" => match ValuesRequest::parse(info, uri.query().unwrap_or_default()) {
+        "/api/values" => match ValuesRequest::parse(uri.query().unwrap_or_default()) {
             Ok(request) => return Answer::Values(request),
             Err(refusal) => refusal,
         },
@@ -82,14 +80,8 @@ impl ValuesRequest {
     /// Reads the values from the broker, and makes the answer.
     #[must_use]
     pub fn answer_from(&self, broker: &Broker) -> Response<Bytes> {
-        let found = broker
-            .public_topics(&self.selector, self.limit + 1)
-            .unwrap_or_default();
-        let found: Vec<_> = found
-            .into_iter()
-            .map(|topic| (topic.path, topic.topic_type, topic.value))
-            .collect();
-        self.respond(&found)
+        let found = broker.public_topics(&self.selector, self.limit + 1);
+        self.respond(found.as_deref())
     }
 }
 

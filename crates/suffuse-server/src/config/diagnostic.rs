@@ -42,7 +42,9 @@ impl Place {
         let start = floor_char(text, range.start);
         let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
         let line = text[line_start..].lines().next().unwrap_or_default();
-        let end = floor_char(text, range.end).min(line_start + line.len()).max(start);
+        let end = floor_char(text, range.end)
+            .min(line_start + line.len())
+            .max(start);
         Self {
             source: source.to_owned(),
             line: Some(text[..start].matches('\n').count() + 1),
@@ -55,8 +57,16 @@ impl Place {
 
     /// Marks a range of bytes in an argument of the command line.
     #[must_use]
-    pub fn argument(source: &str, text: &str, range: Range<usize>, label: impl Into<String>) -> Self {
-        Self { line: None, ..Self::find(source, text, range, label) }
+    pub fn argument(
+        source: &str,
+        text: &str,
+        range: Range<usize>,
+        label: impl Into<String>,
+    ) -> Self {
+        Self {
+            line: None,
+            ..Self::find(source, text, range, label)
+        }
     }
 }
 
@@ -86,7 +96,11 @@ impl fmt::Display for Place {
         let number = self.line.map(|line| line.to_string()).unwrap_or_default();
         let margin = number.len().max(2);
         // A long line is shown from a little before the mark.
-        let skipped = if self.column > SHOWN_CHARS_MAX { self.column - 20 } else { 0 };
+        let skipped = if self.column > SHOWN_CHARS_MAX {
+            self.column - 20
+        } else {
+            0
+        };
         let shown: String = self
             .text
             .chars()
@@ -95,13 +109,23 @@ impl fmt::Display for Place {
             .map(|char| if char.is_control() { ' ' } else { char })
             .collect();
         let indent = self.column - 1 - skipped;
-        let width = self.width.min(SHOWN_CHARS_MAX.saturating_sub(indent)).max(1);
+        let width = self
+            .width
+            .min(SHOWN_CHARS_MAX.saturating_sub(indent))
+            .max(1);
         match self.line {
             Some(line) => writeln!(f, "{:margin$} ┌ {}:{line}:{}", "", self.source, self.column)?,
             None => writeln!(f, "{:margin$} ┌ {}", "", self.source)?,
         }
         writeln!(f, "{number:>margin$} │ {}", shown.trim_end())?;
-        write!(f, "{:margin$} │ {:indent$}{} {}", "", "", "^".repeat(width), self.label)
+        write!(
+            f,
+            "{:margin$} │ {:indent$}{} {}",
+            "",
+            "",
+            "^".repeat(width),
+            self.label
+        )
     }
 }
 
@@ -122,7 +146,11 @@ mod tests {
         for (range, line, column, expected, width) in cases {
             let place = Place::find("f", text, range.clone(), "");
             assert_eq!(place.line, Some(line), "{range:?}");
-            assert_eq!((place.column, place.text.as_str(), place.width), (column, expected, width), "{range:?}");
+            assert_eq!(
+                (place.column, place.text.as_str(), place.width),
+                (column, expected, width),
+                "{range:?}"
+            );
         }
     }
 

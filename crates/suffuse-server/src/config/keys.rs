@@ -28,7 +28,9 @@ impl<T> Key<T> {
 
     /// Returns whether the setting is in a section or below it.
     pub(crate) fn is_below(&self, section: &str) -> bool {
-        self.name.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'))
+        self.name
+            .strip_prefix(section)
+            .is_some_and(|rest| rest.starts_with('.'))
     }
 }
 
@@ -49,12 +51,19 @@ macro_rules! keys {
     };
 }
 
-fn check_range<T: Setting + PartialOrd>(found: &T, range: &RangeInclusive<T>) -> Result<(), String> {
+fn check_range<T: Setting + PartialOrd>(
+    found: &T,
+    range: &RangeInclusive<T>,
+) -> Result<(), String> {
     if range.contains(found) {
         return Ok(());
     }
     let bound = |bound: &T| bound.write().unwrap_or_default();
-    Err(format!("expected {} to {}", bound(range.start()), bound(range.end())))
+    Err(format!(
+        "expected {} to {}",
+        bound(range.start()),
+        bound(range.end())
+    ))
 }
 
 const fn seconds(count: u64) -> Duration {
@@ -73,12 +82,26 @@ pub(crate) const CONFIG_KEYS: &[Key<Config>] = keys! {
     "node.name" node.name;
     /// The folder of the security store (security.toml), made on the first start.
     "node.data_dir" node.data_dir;
+    /// How long a stop waits for the connections to end.
+    "node.stop_timeout" node.stop_timeout in seconds(0)..=seconds(600);
 
     /// How often each connection is pinged. Keep it below every idle time-out on the way:
     /// the common proxies cut a silent connection after 60 seconds.
     "transport.ping_interval" transport.ping_interval in seconds(1)..=seconds(3600);
+    /// How long a poll is held when there is nothing to tell. As the ping, below all idle time-outs.
+    "transport.poll_hold" transport.poll_hold in seconds(1)..=seconds(600);
+    /// How long a client may be without a poll before its connection counts as lost.
+    "transport.poll_grace" transport.poll_grace in seconds(1)..=seconds(600);
     /// The largest message that a client may send.
     "transport.message_max" transport.message_max in ByteSize(KIB)..=ByteSize(GIB);
+    /// How many TCP connections there may be; more are answered with status 503.
+    "transport.connections_max" transport.connections_max in 1..=4_000_000;
+    /// How long a new connection may take for TLS, for its first request, and to become a session.
+    "transport.handshake_timeout" transport.handshake_timeout in seconds(1)..=seconds(600);
+    /// How long a connection may be silent between two requests.
+    "transport.keep_alive" transport.keep_alive in seconds(1)..=seconds(3600);
+    /// How long the body of a request may take.
+    "transport.body_timeout" transport.body_timeout in seconds(1)..=seconds(3600);
 
     /// How many sessions there may be; more are refused with code 113.
     "session.count_max" session.count_max in 1..=100_000_000;
@@ -95,6 +118,8 @@ pub(crate) const CONFIG_KEYS: &[Key<Config>] = keys! {
     "session.recovery_bytes_max" session.recovery_bytes_max in ByteSize(0)..=ByteSize(GIB);
     /// How many selections a session may have.
     "session.selections_max" session.selections_max in 1..=10_000_000;
+    /// The cookie that carries the session id, by which a load balancer can route. Empty: none.
+    "session.cookie" session.cookie;
 
     /// How many topics there may be; adding more fails with error 9007.
     "topic.count_max" topic.count_max in 1..=1_000_000_000;
@@ -120,9 +145,15 @@ pub(crate) const LISTEN_KEYS: &[Key<Listen>] = keys! {
 /// Says what an unknown key may have been meant to be: a label, and a help.
 pub(crate) fn suggestion<T>(keys: &[Key<T>], name: &str) -> (String, Option<String>) {
     let (section, last) = name.rsplit_once('.').unwrap_or(("", name));
-    let start = if section.is_empty() { String::new() } else { format!("{section}.") };
-    let mut siblings: BTreeSet<&str> =
-        keys.iter().filter_map(|key| key.name.strip_prefix(&start)?.split('.').next()).collect();
+    let start = if section.is_empty() {
+        String::new()
+    } else {
+        format!("{section}.")
+    };
+    let mut siblings: BTreeSet<&str> = keys
+        .iter()
+        .filter_map(|key| key.name.strip_prefix(&start)?.split('.').next())
+        .collect();
     if siblings.contains("node") {
         siblings.insert("listen");
     }
@@ -133,8 +164,15 @@ pub(crate) fn suggestion<T>(keys: &[Key<T>], name: &str) -> (String, Option<Stri
     if let Some((section, key)) = elsewhere.filter(|(section, _)| !section.is_empty()) {
         return (format!("`{key}` belongs in [{section}]"), None);
     }
-    let possible = siblings.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
-    ("nothing has this name".to_owned(), Some(format!("known here: {possible}")))
+    let possible = siblings
+        .iter()
+        .map(|key| format!("`{key}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    (
+        "nothing has this name".to_owned(),
+        Some(format!("known here: {possible}")),
+    )
 }
 
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
@@ -150,20 +188,44 @@ fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a s
 pub(crate) fn contradictions(config: &Config) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     let mut refuse = |message: String, help: &str| {
-        problems.push(Diagnostic { code: "SFX-K009", message, place: None, help: Some(help.to_owned()) });
+        problems.push(Diagnostic {
+            code: "SFX-K009",
+            message,
+            place: None,
+            help: Some(help.to_owned()),
+        });
     };
     for (index, listen) in config.listen.iter().enumerate() {
         if listen.tls.cert.is_some() != listen.tls.key.is_some() {
-            let missing = if listen.tls.cert.is_some() { "key" } else { "cert" };
-            refuse(format!("listen.{index}.tls has no `{missing}`"), "TLS needs both `cert` and `key`");
+            let missing = if listen.tls.cert.is_some() {
+                "key"
+            } else {
+                "cert"
+            };
+            refuse(
+                format!("listen.{index}.tls has no `{missing}`"),
+                "TLS needs both `cert` and `key`",
+            );
         }
-        let is_same = |other: &&Listen| other.address == listen.address && listen.address.port() != 0;
+        let is_same =
+            |other: &&Listen| other.address == listen.address && listen.address.port() != 0;
         if config.listen[..index].iter().any(|other| is_same(&other)) {
-            refuse(format!("two listeners have the address {}", listen.address), "remove one of them");
+            refuse(
+                format!("two listeners have the address {}", listen.address),
+                "remove one of them",
+            );
         }
     }
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if !config.session.cookie.bytes().all(is_token) {
+        let message = format!("`{}` cannot be the name of a cookie", config.session.cookie.escape_debug());
+        refuse(message, "use letters, digits, - and _ for session.cookie, or nothing for no cookie");
+    }
     if config.listen.is_empty() {
-        refuse("there is no listener".to_owned(), "add a section [[listen]] with an `address`");
+        refuse(
+            "there is no listener".to_owned(),
+            "add a section [[listen]] with an `address`",
+        );
     }
     problems
 }

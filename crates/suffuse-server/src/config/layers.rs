@@ -58,8 +58,14 @@ impl Loaded {
     /// # Errors
     /// When the file cannot be read, is not TOML, or anything in it or in an argument is unknown or unfit.
     pub fn load(file: Option<&Path>, sets: &[String]) -> Result<Self, ConfigError> {
-        let text = file.map(|path| read_file(path).map(|text| (path.display().to_string(), text))).transpose()?;
-        Self::parse(text.as_ref().map(|(name, text)| (name.as_str(), text.as_str())), sets)
+        let text = file
+            .map(|path| read_file(path).map(|text| (path.display().to_string(), text)))
+            .transpose()?;
+        Self::parse(
+            text.as_ref()
+                .map(|(name, text)| (name.as_str(), text.as_str())),
+            sets,
+        )
     }
 
     /// Does the same with the name and the text of a file.
@@ -93,15 +99,25 @@ impl Loaded {
 fn read_file(path: &Path) -> Result<String, ConfigError> {
     let problem = |message: String, help: &str| {
         let help = Some(help.to_owned());
-        ConfigError(vec![Diagnostic { code: "SFX-K001", message, place: None, help }])
+        ConfigError(vec![Diagnostic {
+            code: "SFX-K001",
+            message,
+            place: None,
+            help,
+        }])
     };
     let shown = path.display();
     let create = "`suffuse config new > FILE` writes a file with all settings and their defaults";
-    let size = std::fs::metadata(path).map_err(|error| problem(format!("cannot read `{shown}`: {error}"), create))?;
+    let size = std::fs::metadata(path)
+        .map_err(|error| problem(format!("cannot read `{shown}`: {error}"), create))?;
     if size.len() > FILE_BYTES_MAX {
-        return Err(problem(format!("`{shown}` has more than 1 MiB"), "is this a configuration file?"));
+        return Err(problem(
+            format!("`{shown}` has more than 1 MiB"),
+            "is this a configuration file?",
+        ));
     }
-    std::fs::read_to_string(path).map_err(|error| problem(format!("cannot read `{shown}`: {error}"), create))
+    std::fs::read_to_string(path)
+        .map_err(|error| problem(format!("cannot read `{shown}`: {error}"), create))
 }
 
 /// A text that is being read.
@@ -128,7 +144,11 @@ struct Reading {
 
 impl Reading {
     fn read_text(&mut self, name: &str, text: &str) {
-        let source = Source { name, text, origin: Origin::File };
+        let source = Source {
+            name,
+            text,
+            origin: Origin::File,
+        };
         match DeTable::parse(text) {
             Ok(table) => self.read_root(&source, table.get_ref()),
             Err(error) => self.refuse_syntax(&source, &error),
@@ -136,7 +156,11 @@ impl Reading {
     }
 
     fn read_argument(&mut self, argument: &str) {
-        let source = Source { name: "--set", text: argument, origin: Origin::CommandLine };
+        let source = Source {
+            name: "--set",
+            text: argument,
+            origin: Origin::CommandLine,
+        };
         let Some((name, value)) = argument.split_once('=') else {
             let place = source.place(0..argument.len(), "expected KEY=VALUE");
             return self.refuse("SFX-K002", format!("`{argument}` sets nothing"), place);
@@ -148,13 +172,24 @@ impl Reading {
         self.set_argument(&source, name.trim(), values.collect(), value_at);
     }
 
-    fn set_argument(&mut self, source: &Source<'_>, name: &str, values: Vec<DeValue<'_>>, at: Range<usize>) {
+    fn set_argument(
+        &mut self,
+        source: &Source<'_>,
+        name: &str,
+        values: Vec<DeValue<'_>>,
+        at: Range<usize>,
+    ) {
         let before = self.problems.len();
         for value in values {
             self.problems.truncate(before);
             match name.strip_prefix("listen.") {
                 Some(rest) => self.set_listener_argument(source, rest, &value, at.clone()),
-                None => self.set_at(source, CONFIG_KEYS, (name, 0..name.len()), (&value, at.clone())),
+                None => self.set_at(
+                    source,
+                    CONFIG_KEYS,
+                    (name, 0..name.len()),
+                    (&value, at.clone()),
+                ),
             }
             if self.problems.len() == before {
                 return;
@@ -162,60 +197,133 @@ impl Reading {
         }
     }
 
-    fn set_listener_argument(&mut self, source: &Source<'_>, rest: &str, value: &DeValue<'_>, at: Range<usize>) {
+    fn set_listener_argument(
+        &mut self,
+        source: &Source<'_>,
+        rest: &str,
+        value: &DeValue<'_>,
+        at: Range<usize>,
+    ) {
         let count = self.loaded.config.listen.len();
-        let found = rest.split_once('.').and_then(|(index, key)| Some((index.parse::<usize>().ok()?, key)));
-        let Some((index, key)) = found.filter(|(index, _)| *index <= count && *index < LISTENERS_MAX) else {
-            let place = source.place(0.."listen.".len() + rest.len(), "expected listen.0.address or the like");
-            return self.refuse("SFX-K002", format!("there is no setting `listen.{rest}`"), place);
+        let found = rest
+            .split_once('.')
+            .and_then(|(index, key)| Some((index.parse::<usize>().ok()?, key)));
+        let Some((index, key)) =
+            found.filter(|(index, _)| *index <= count && *index < LISTENERS_MAX)
+        else {
+            let place = source.place(
+                0.."listen.".len() + rest.len(),
+                "expected listen.0.address or the like",
+            );
+            return self.refuse(
+                "SFX-K002",
+                format!("there is no setting `listen.{rest}`"),
+                place,
+            );
         };
         if index == count {
             self.loaded.config.listen.push(Listen::default());
         }
         let key_at = "listen.".len() + rest.len() - key.len();
-        self.set_listener(source, index, (key, key_at..key_at + key.len()), (value, at));
+        self.set_listener(
+            source,
+            index,
+            (key, key_at..key_at + key.len()),
+            (value, at),
+        );
     }
 
     fn read_root(&mut self, source: &Source<'_>, root: &DeTable<'_>) {
         for (key, value) in root {
             match (key.get_ref().as_ref(), value.get_ref()) {
-                ("listen", DeValue::Array(tables)) => self.read_listeners(source, tables, &value.span()),
+                ("listen", DeValue::Array(tables)) => {
+                    self.read_listeners(source, tables, &value.span())
+                }
                 ("listen", _) => {
                     let place = source.place(key.span(), "expected [[listen]]");
-                    self.refuse("SFX-K008", "`listen` is a list of sections".to_owned(), place);
+                    self.refuse(
+                        "SFX-K008",
+                        "`listen` is a list of sections".to_owned(),
+                        place,
+                    );
                 }
                 (name, value_ref) => {
-                    self.set_at(source, CONFIG_KEYS, (name, key.span()), (value_ref, value.span()));
+                    self.set_at(
+                        source,
+                        CONFIG_KEYS,
+                        (name, key.span()),
+                        (value_ref, value.span()),
+                    );
                 }
             }
         }
     }
 
-    fn read_listeners(&mut self, source: &Source<'_>, tables: &[Spanned<DeValue<'_>>], at: &Range<usize>) {
+    fn read_listeners(
+        &mut self,
+        source: &Source<'_>,
+        tables: &[Spanned<DeValue<'_>>],
+        at: &Range<usize>,
+    ) {
         if tables.is_empty() || tables.len() > LISTENERS_MAX {
-            let place = source.place(at.clone(), format!("expected 1 to {LISTENERS_MAX} listeners"));
-            return self.refuse("SFX-K008", "a server needs a place to listen".to_owned(), place);
+            let place = source.place(
+                at.clone(),
+                format!("expected 1 to {LISTENERS_MAX} listeners"),
+            );
+            return self.refuse(
+                "SFX-K008",
+                "a server needs a place to listen".to_owned(),
+                place,
+            );
         }
         self.loaded.config.listen = vec![Listen::default(); tables.len()];
         for (index, table) in tables.iter().enumerate() {
             let DeValue::Table(keys) = table.get_ref() else {
                 let place = source.place(table.span(), "expected [[listen]]");
-                self.refuse("SFX-K008", "`listen` is a list of sections".to_owned(), place);
+                self.refuse(
+                    "SFX-K008",
+                    "`listen` is a list of sections".to_owned(),
+                    place,
+                );
                 continue;
             };
             for (key, value) in keys {
-                self.set_listener(source, index, (key.get_ref(), key.span()), (value.get_ref(), value.span()));
+                self.set_listener(
+                    source,
+                    index,
+                    (key.get_ref(), key.span()),
+                    (value.get_ref(), value.span()),
+                );
             }
         }
     }
 
-    fn set_listener(&mut self, source: &Source<'_>, index: usize, key: At<&str>, value: At<&DeValue<'_>>) {
+    fn set_listener(
+        &mut self,
+        source: &Source<'_>,
+        index: usize,
+        key: At<&str>,
+        value: At<&DeValue<'_>>,
+    ) {
         let mut listener = std::mem::take(&mut self.loaded.config.listen[index]);
-        self.set(source, LISTEN_KEYS, &mut listener, &format!("listen.{index}."), key, value);
+        self.set(
+            source,
+            LISTEN_KEYS,
+            &mut listener,
+            &format!("listen.{index}."),
+            key,
+            value,
+        );
         self.loaded.config.listen[index] = listener;
     }
 
-    fn set_at(&mut self, source: &Source<'_>, keys: &[Key<Config>], key: At<&str>, value: At<&DeValue<'_>>) {
+    fn set_at(
+        &mut self,
+        source: &Source<'_>,
+        keys: &[Key<Config>],
+        key: At<&str>,
+        value: At<&DeValue<'_>>,
+    ) {
         let mut config = std::mem::take(&mut self.loaded.config);
         self.set(source, keys, &mut config, "", key, value);
         self.loaded.config = config;
@@ -233,10 +341,18 @@ impl Reading {
     ) {
         if let Some(key) = keys.iter().find(|key| key.name == name) {
             match (key.set)(target, value) {
-                Ok(()) => drop(self.loaded.origins.insert(format!("{prefix}{name}"), source.origin)),
+                Ok(()) => drop(
+                    self.loaded
+                        .origins
+                        .insert(format!("{prefix}{name}"), source.origin),
+                ),
                 Err(expected) => {
                     let place = source.place(value_at, expected);
-                    self.refuse("SFX-K008", format!("the value of `{prefix}{name}` does not fit"), place);
+                    self.refuse(
+                        "SFX-K008",
+                        format!("the value of `{prefix}{name}` does not fit"),
+                        place,
+                    );
                 }
             }
         } else if keys.iter().any(|key| key.is_below(name)) {
@@ -246,14 +362,27 @@ impl Reading {
             };
             for (key, value) in table {
                 let full = format!("{name}.{}", key.get_ref());
-                self.set(source, keys, target, prefix, (&full, key.span()), (value.get_ref(), value.span()));
+                self.set(
+                    source,
+                    keys,
+                    target,
+                    prefix,
+                    (&full, key.span()),
+                    (value.get_ref(), value.span()),
+                );
             }
         } else {
             self.refuse_key(source, keys, name, key_at);
         }
     }
 
-    fn refuse_key<T>(&mut self, source: &Source<'_>, keys: &[Key<T>], name: &str, at: Range<usize>) {
+    fn refuse_key<T>(
+        &mut self,
+        source: &Source<'_>,
+        keys: &[Key<T>],
+        name: &str,
+        at: Range<usize>,
+    ) {
         let (label, help) = keys::suggestion(keys, name);
         let shown = match source.origin {
             Origin::CommandLine => name,
@@ -261,17 +390,33 @@ impl Reading {
         };
         let place = Some(source.place(at, label));
         let message = format!("unknown key `{shown}`");
-        self.problems.push(Diagnostic { code: "SFX-K007", message, place, help });
+        self.problems.push(Diagnostic {
+            code: "SFX-K007",
+            message,
+            place,
+            help,
+        });
     }
 
     fn refuse(&mut self, code: &'static str, message: String, place: Place) {
-        self.problems.push(Diagnostic { code, message, place: Some(place), help: None });
+        self.problems.push(Diagnostic {
+            code,
+            message,
+            place: Some(place),
+            help: None,
+        });
     }
 
     fn refuse_syntax(&mut self, source: &Source<'_>, error: &toml::de::Error) {
-        let at = error.span().unwrap_or_else(|| source.text.len()..source.text.len());
+        let at = error
+            .span()
+            .unwrap_or_else(|| source.text.len()..source.text.len());
         let place = source.place(at, error.message().replace('\n', ", "));
-        self.refuse("SFX-K003", format!("`{}` is not valid TOML", source.name), place);
+        self.refuse(
+            "SFX-K003",
+            format!("`{}` is not valid TOML", source.name),
+            place,
+        );
     }
 }
 

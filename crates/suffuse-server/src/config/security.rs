@@ -47,7 +47,9 @@ pub struct StoredPrincipal {
 
 impl std::fmt::Debug for StoredPrincipal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StoredPrincipal").field("roles", &self.roles).finish_non_exhaustive()
+        f.debug_struct("StoredPrincipal")
+            .field("roles", &self.roles)
+            .finish_non_exhaustive()
     }
 }
 
@@ -102,20 +104,30 @@ impl SecurityFile {
         let path = data_dir.join(FILE_NAME);
         if path.try_exists().map_err(failed("look for", &path))? {
             let file = Self::read(&path)?;
-            return Ok(Opened { file, path, admin_password: None });
+            return Ok(Opened {
+                file,
+                path,
+                admin_password: None,
+            });
         }
         make_folder(data_dir)?;
         let password = random_password(&path)?;
         let file = Self::first(&password, &path)?;
         file.write(&path)?;
-        Ok(Opened { file, path, admin_password: Some(password) })
+        Ok(Opened {
+            file,
+            path,
+            admin_password: Some(password),
+        })
     }
 
     fn read(path: &Path) -> Result<Self, SecurityFileError> {
         let meta = fs::metadata(path).map_err(failed("read", path))?;
         check_mode(path, &meta)?;
         if meta.len() > FILE_BYTES_MAX {
-            return Err(failed("read", path)(io::Error::other("it has more than 16 MiB")));
+            return Err(failed("read", path)(io::Error::other(
+                "it has more than 16 MiB",
+            )));
         }
         let text = fs::read_to_string(path).map_err(failed("read", path))?;
         Self::parse(&path.display().to_string(), &text)
@@ -127,11 +139,16 @@ impl SecurityFile {
     /// When it is not valid; the error says where.
     pub fn parse(name: &str, text: &str) -> Result<Self, SecurityFileError> {
         let file: Self = toml::from_str(text).map_err(|error| content_error(name, text, &error))?;
-        let broken = file.principals.iter().find(|(_, it)| !is_hash(&it.password_hash));
+        let broken = file
+            .principals
+            .iter()
+            .find(|(_, it)| !is_hash(&it.password_hash));
         if let Some((principal, _)) = broken {
             return Err(SecurityFileError::Content(Box::new(Diagnostic {
                 code: "SFX-S012",
-                message: format!("`{name}`: the password hash of `{principal}` is not an argon2 hash"),
+                message: format!(
+                    "`{name}`: the password hash of `{principal}` is not an argon2 hash"
+                ),
                 place: None,
                 help: Some("expected the form $argon2id$v=19$m=…,t=…,p=…$salt$hash".to_owned()),
             })));
@@ -144,8 +161,14 @@ impl SecurityFile {
             .hash_password(password.as_bytes())
             .map_err(|error| failed("make", path)(io::Error::other(error.to_string())))?;
         let roles = BTreeSet::from(["ADMINISTRATOR".to_owned()]);
-        let admin = StoredPrincipal { password_hash: hash.to_string(), roles };
-        Ok(Self { anonymous_roles: None, principals: BTreeMap::from([("admin".to_owned(), admin)]) })
+        let admin = StoredPrincipal {
+            password_hash: hash.to_string(),
+            roles,
+        };
+        Ok(Self {
+            anonymous_roles: None,
+            principals: BTreeMap::from([("admin".to_owned(), admin)]),
+        })
     }
 
     fn to_text(&self) -> String {
@@ -168,7 +191,13 @@ impl SecurityFile {
     pub fn principals(&self, trusted_properties: &[String]) -> PrincipalStore {
         let principals = self.principals.iter().map(|(name, stored)| {
             let password_hash = stored.password_hash.clone();
-            (name.clone(), Principal { password_hash, roles: stored.roles.clone() })
+            (
+                name.clone(),
+                Principal {
+                    password_hash,
+                    roles: stored.roles.clone(),
+                },
+            )
         });
         PrincipalStore {
             principals: principals.collect(),
@@ -179,7 +208,11 @@ impl SecurityFile {
 }
 
 fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SecurityFileError {
-    move |error| SecurityFileError::Io { what, path: path.to_owned(), error }
+    move |error| SecurityFileError::Io {
+        what,
+        path: path.to_owned(),
+        error,
+    }
 }
 
 fn is_hash(text: &str) -> bool {
@@ -201,14 +234,19 @@ fn content_error(name: &str, text: &str, error: &toml::de::Error) -> SecurityFil
 fn random_password(path: &Path) -> Result<String, SecurityFileError> {
     use base64::Engine as _;
     let mut bytes = [0; PASSWORD_BYTES];
-    getrandom::fill(&mut bytes).map_err(|error| failed("make", path)(io::Error::other(error.to_string())))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| failed("make", path)(io::Error::other(error.to_string())))?;
     Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes))
 }
 
 #[cfg(unix)]
 fn make_folder(path: &Path) -> Result<(), SecurityFileError> {
     use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("make the folder", path))
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(failed("make the folder", path))
 }
 
 #[cfg(not(unix))]
@@ -221,7 +259,10 @@ fn check_mode(path: &Path, meta: &fs::Metadata) -> Result<(), SecurityFileError>
     use std::os::unix::fs::PermissionsExt as _;
     let mode = meta.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
-        return Err(SecurityFileError::Mode { path: path.to_owned(), mode });
+        return Err(SecurityFileError::Mode {
+            path: path.to_owned(),
+            mode,
+        });
     }
     Ok(())
 }
@@ -257,10 +298,17 @@ mod tests {
         let first = SecurityFile::open(&data_dir).unwrap();
         let second = SecurityFile::open(&data_dir).unwrap();
 
-        assert_eq!(first.admin_password.map(|password| password.len()), Some(24));
+        assert_eq!(
+            first.admin_password.map(|password| password.len()),
+            Some(24)
+        );
         assert_eq!(second.admin_password, None);
         assert_eq!(first.file, second.file);
-        assert!(second.file.principals["admin"].roles.contains("ADMINISTRATOR"));
+        assert!(
+            second.file.principals["admin"]
+                .roles
+                .contains("ADMINISTRATOR")
+        );
         assert_eq!(second.file.principals(&[]).anonymous, None);
     }
 
@@ -270,12 +318,18 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let path = SecurityFile::open(folder.path()).unwrap().path;
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
 
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
 
         let message = SecurityFile::open(folder.path()).unwrap_err().to_string();
-        assert!(message.contains("mode 644") && message.contains("chmod 600"), "{message}");
+        assert!(
+            message.contains("mode 644") && message.contains("chmod 600"),
+            "{message}"
+        );
     }
 
     #[test]
@@ -283,12 +337,20 @@ mod tests {
         let cases = [
             ("anonymous_role = []", "unknown field `anonymous_role`"),
             ("anonymous_roles = 1", "invalid type"),
-            ("[principals.a]\nroles = []", "missing field `password_hash`"),
-            ("[principals.a]\npassword_hash = \"secret\"", "not an argon2 hash"),
+            (
+                "[principals.a]\nroles = []",
+                "missing field `password_hash`",
+            ),
+            (
+                "[principals.a]\npassword_hash = \"secret\"",
+                "not an argon2 hash",
+            ),
             ("[principals", "not a valid security store"),
         ];
         for (text, expected) in cases {
-            let message = SecurityFile::parse("security.toml", text).unwrap_err().to_string();
+            let message = SecurityFile::parse("security.toml", text)
+                .unwrap_err()
+                .to_string();
             assert!(message.contains(expected), "{text}: {message}");
         }
     }

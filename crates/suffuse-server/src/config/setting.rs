@@ -22,15 +22,24 @@ pub(crate) trait Setting: Sized {
 pub struct ByteSize(pub usize);
 
 const DURATION_UNITS: &[(&str, u64)] = &[("h", 3_600_000), ("min", 60_000), ("s", 1000), ("ms", 1)];
-const SIZE_UNITS: &[(&str, u64)] = &[("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+const SIZE_UNITS: &[(&str, u64)] = &[
+    ("GiB", 1 << 30),
+    ("MiB", 1 << 20),
+    ("KiB", 1 << 10),
+    ("B", 1),
+];
 
 impl Setting for Duration {
     fn read(value: &DeValue<'_>) -> Result<Self, String> {
-        const EXPECTED: &str = "expected a duration with its unit, such as \"25s\", \"500ms\" or \"5min\"";
+        const EXPECTED: &str =
+            "expected a duration with its unit, such as \"25s\", \"500ms\" or \"5min\"";
         let text = value.as_str().ok_or(EXPECTED)?;
         let text = text.trim();
         quantity(text, DURATION_UNITS)
-            .or_else(|| text.strip_suffix('m').and_then(|number| scaled(number, 60_000)))
+            .or_else(|| {
+                text.strip_suffix('m')
+                    .and_then(|number| scaled(number, 60_000))
+            })
             .map(Self::from_millis)
             .ok_or_else(|| EXPECTED.to_owned())
     }
@@ -44,8 +53,13 @@ impl Setting for Duration {
 impl Setting for ByteSize {
     fn read(value: &DeValue<'_>) -> Result<Self, String> {
         const EXPECTED: &str = "expected a size with its unit, such as \"32 MiB\" or \"64 KiB\"";
-        let bytes = value.as_str().and_then(|text| quantity(text.trim(), SIZE_UNITS));
-        bytes.and_then(|bytes| usize::try_from(bytes).ok()).map(Self).ok_or_else(|| EXPECTED.to_owned())
+        let bytes = value
+            .as_str()
+            .and_then(|text| quantity(text.trim(), SIZE_UNITS));
+        bytes
+            .and_then(|bytes| usize::try_from(bytes).ok())
+            .map(Self)
+            .ok_or_else(|| EXPECTED.to_owned())
     }
 
     fn write(&self) -> Option<String> {
@@ -57,7 +71,9 @@ impl Setting for ByteSize {
 fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let digits = text.find(|char: char| !char.is_ascii_digit() && char != '.')?;
     let (number, unit) = text.split_at(digits);
-    let (_, factor) = units.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit.trim()))?;
+    let (_, factor) = units
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(unit.trim()))?;
     scaled(number, *factor)
 }
 
@@ -73,7 +89,10 @@ fn scaled(number: &str, factor: u64) -> Option<u64> {
 
 /// Writes an amount with the largest unit that needs no fraction.
 fn unit_form(amount: u64, units: &[(&str, u64)], space: &str) -> String {
-    let (unit, factor) = match units.iter().find(|(_, factor)| amount > 0 && amount.is_multiple_of(*factor)) {
+    let (unit, factor) = match units
+        .iter()
+        .find(|(_, factor)| amount > 0 && amount.is_multiple_of(*factor))
+    {
         Some(found) => *found,
         None => units[units.len() - 1],
     };
@@ -107,7 +126,9 @@ fn grouped(number: usize) -> String {
 
 impl Setting for bool {
     fn read(value: &DeValue<'_>) -> Result<Self, String> {
-        value.as_bool().ok_or_else(|| "expected true or false".to_owned())
+        value
+            .as_bool()
+            .ok_or_else(|| "expected true or false".to_owned())
     }
 
     fn write(&self) -> Option<String> {
@@ -117,7 +138,10 @@ impl Setting for bool {
 
 impl Setting for String {
     fn read(value: &DeValue<'_>) -> Result<Self, String> {
-        value.as_str().map(str::to_owned).ok_or_else(|| "expected a text in quotes".to_owned())
+        value
+            .as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| "expected a text in quotes".to_owned())
     }
 
     fn write(&self) -> Option<String> {
@@ -152,7 +176,10 @@ impl Setting for NodeId {
 impl Setting for SocketAddr {
     fn read(value: &DeValue<'_>) -> Result<Self, String> {
         let address = value.as_str().and_then(|text| text.parse().ok());
-        address.ok_or_else(|| "expected an IP address and a port, such as \"0.0.0.0:8080\" or \"[::]:8080\"".to_owned())
+        address.ok_or_else(|| {
+            "expected an IP address and a port, such as \"0.0.0.0:8080\" or \"[::]:8080\""
+                .to_owned()
+        })
     }
 
     fn write(&self) -> Option<String> {
@@ -164,12 +191,22 @@ impl Setting for Vec<String> {
     fn read(value: &DeValue<'_>) -> Result<Self, String> {
         const EXPECTED: &str = "expected a list of texts, such as [\"https://app.example.com\"]";
         let items = value.as_array().ok_or(EXPECTED)?;
-        let texts = items.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
-        texts.collect::<Option<_>>().ok_or_else(|| EXPECTED.to_owned())
+        let texts = items
+            .iter()
+            .map(|item| item.get_ref().as_str().map(str::to_owned));
+        texts
+            .collect::<Option<_>>()
+            .ok_or_else(|| EXPECTED.to_owned())
     }
 
     fn write(&self) -> Option<String> {
-        Some(format!("[{}]", self.iter().map(|item| quote(item)).collect::<Vec<_>>().join(", ")))
+        Some(format!(
+            "[{}]",
+            self.iter()
+                .map(|item| quote(item))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ))
     }
 }
 
@@ -216,7 +253,11 @@ mod tests {
         for (toml, millis, written) in cases {
             let found: Option<Duration> = read(toml).ok();
             assert_eq!(found, millis.map(Duration::from_millis), "{toml}");
-            assert_eq!(found.and_then(|found| found.write()).unwrap_or_default(), written, "{toml}");
+            assert_eq!(
+                found.and_then(|found| found.write()).unwrap_or_default(),
+                written,
+                "{toml}"
+            );
         }
     }
 
@@ -232,7 +273,11 @@ mod tests {
         for (toml, bytes, written) in cases {
             let found: Option<ByteSize> = read(toml).ok();
             assert_eq!(found, bytes.map(ByteSize), "{toml}");
-            assert_eq!(found.and_then(|found| found.write()).unwrap_or_default(), written, "{toml}");
+            assert_eq!(
+                found.and_then(|found| found.write()).unwrap_or_default(),
+                written,
+                "{toml}"
+            );
         }
     }
 
@@ -242,10 +287,29 @@ mod tests {
         assert_eq!(10_000usize.write().unwrap(), "10_000");
         assert_eq!(999usize.write().unwrap(), "999");
         assert!(read::<usize>("-1").unwrap_err().contains("whole number"));
-        assert!(read::<bool>("\"yes\"").unwrap_err().contains("true or false"));
-        assert!(read::<NodeId>("\"NODE\"").unwrap_err().contains("three characters"));
-        assert!(read::<SocketAddr>("\"localhost\"").unwrap_err().contains("IP address"));
-        assert!(read::<Vec<String>>("[1]").unwrap_err().contains("list of texts"));
-        assert_eq!(read::<Option<PathBuf>>("\"a\"").unwrap().write().unwrap(), "\"a\"");
+        assert!(
+            read::<bool>("\"yes\"")
+                .unwrap_err()
+                .contains("true or false")
+        );
+        assert!(
+            read::<NodeId>("\"NODE\"")
+                .unwrap_err()
+                .contains("three characters")
+        );
+        assert!(
+            read::<SocketAddr>("\"localhost\"")
+                .unwrap_err()
+                .contains("IP address")
+        );
+        assert!(
+            read::<Vec<String>>("[1]")
+                .unwrap_err()
+                .contains("list of texts")
+        );
+        assert_eq!(
+            read::<Option<PathBuf>>("\"a\"").unwrap().write().unwrap(),
+            "\"a\""
+        );
     }
 }

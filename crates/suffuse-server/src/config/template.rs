@@ -11,12 +11,18 @@ use super::{
 fn section_doc(section: &str) -> &'static str {
     match section {
         "node" => "This server among others.",
-        "listen" => "Where clients connect: any path that ends in /diffusion. Repeat the section for more listeners.",
-        "listen.tls" => "Without it the listener speaks plain HTTP: put it behind a proxy that speaks TLS.",
+        "listen" => {
+            "Where clients connect: any path that ends in /diffusion. Repeat the section for more listeners."
+        }
+        "listen.tls" => {
+            "Without it the listener speaks plain HTTP: put it behind a proxy that speaks TLS."
+        }
         "transport" => "Connections.",
         "session" => "Sessions, and what is kept for them.",
         "topic" => "Topics.",
-        "security" => "Who may connect. Principals and their roles are in the security store, not here.",
+        "security" => {
+            "Who may connect. Principals and their roles are in the security store, not here."
+        }
         _ => "",
     }
 }
@@ -30,9 +36,15 @@ pub fn commented_default() -> String {
          # `suffuse config check FILE` checks a file, `suffuse serve -c FILE` uses it.\n",
     );
     let config = Config::default();
-    let (node, rest): (Vec<_>, Vec<_>) = CONFIG_KEYS.iter().partition(|key| key.split().0 == "node");
+    let (node, rest): (Vec<_>, Vec<_>) =
+        CONFIG_KEYS.iter().partition(|key| key.split().0 == "node");
     write_sections(&mut out, &node, &config, "");
-    write_sections(&mut out, &LISTEN_KEYS.iter().collect::<Vec<_>>(), &Listen::default(), "listen");
+    write_sections(
+        &mut out,
+        &LISTEN_KEYS.iter().collect::<Vec<_>>(),
+        &Listen::default(),
+        "listen",
+    );
     write_sections(&mut out, &rest, &config, "");
     out
 }
@@ -72,7 +84,10 @@ pub fn effective(loaded: &Loaded) -> String {
     let mut lines = Vec::new();
     let mut add = |name: String, value: Option<String>| {
         let origin = loaded.origin(&name);
-        lines.push((format!("{name} = {}", value.unwrap_or_else(|| "(none)".to_owned())), origin));
+        lines.push((
+            format!("{name} = {}", value.unwrap_or_else(|| "(none)".to_owned())),
+            origin,
+        ));
     };
     for key in CONFIG_KEYS.iter().filter(|key| key.split().0 == "node") {
         add(key.name.to_owned(), (key.write)(&loaded.config));
@@ -89,7 +104,11 @@ pub fn effective(loaded: &Loaded) -> String {
 }
 
 fn aligned(lines: &[(String, Origin)]) -> String {
-    let width = lines.iter().map(|(setting, _)| setting.chars().count()).max().unwrap_or_default();
+    let width = lines
+        .iter()
+        .map(|(setting, _)| setting.chars().count())
+        .max()
+        .unwrap_or_default();
     let mut out = String::new();
     for (setting, origin) in lines {
         _ = writeln!(out, "{setting:width$}  # {origin}");

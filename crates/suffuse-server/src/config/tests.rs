@@ -14,7 +14,10 @@ fn with_sets(sets: &[&str]) -> Result<Loaded, ConfigError> {
 
 #[test]
 fn an_empty_file_is_the_default() {
-    assert_eq!(Loaded::parse(Some(("f", "")), &[]).unwrap().config, Config::default());
+    assert_eq!(
+        Loaded::parse(Some(("f", "")), &[]).unwrap().config,
+        Config::default()
+    );
     assert_eq!(Loaded::parse(None, &[]).unwrap().config, Config::default());
 }
 
@@ -63,11 +66,20 @@ fn a_file_sets_what_it_names() {
     let loaded = Loaded::parse(Some(("f", text)), &[]).unwrap();
     assert_eq!(loaded.config.node.id.as_str(), "n07");
     assert_eq!(loaded.config.listen.len(), 2);
-    assert_eq!(loaded.config.listen[1].tls.key.as_deref(), Some("b.pem".as_ref()));
-    assert_eq!(loaded.config.transport.ping_interval, Duration::from_secs(10));
+    assert_eq!(
+        loaded.config.listen[1].tls.key.as_deref(),
+        Some("b.pem".as_ref())
+    );
+    assert_eq!(
+        loaded.config.transport.ping_interval,
+        Duration::from_secs(10)
+    );
     assert_eq!(loaded.config.transport.message_max, ByteSize(1 << 20));
     assert_eq!(loaded.config.session.queue_messages_max, 1000);
-    assert_eq!(loaded.config.security.allowed_origins, ["https://app.example.com"]);
+    assert_eq!(
+        loaded.config.security.allowed_origins,
+        ["https://app.example.com"]
+    );
     assert_eq!(loaded.origin("listen.1.tls.cert"), Origin::File);
     assert_eq!(loaded.origin("node.name"), Origin::Default);
     insta::assert_snapshot!(effective(&loaded));
@@ -93,16 +105,46 @@ fn what_is_wrong_is_shown_with_its_place() {
         "[[listen]]\nadress = \"0.0.0.0:8080\"",
         "[[listen]]\ntls.cert = \"a.pem\"",
         "[[listen]]\n[[listen]]",
+        "[session]\ncookie = \"a b\"",
         "[node\nid = 1",
         "[node]\nid = \"n01\"\nid = \"n02\"",
     ];
-    let shown: Vec<String> = cases.iter().map(|text| format!("{text}\n---\n{}\n", problems(text))).collect();
+    let shown: Vec<String> = cases
+        .iter()
+        .map(|text| format!("{text}\n---\n{}\n", problems(text)))
+        .collect();
     insta::assert_snapshot!(shown.join("\n"));
 }
 
 #[test]
+fn settings_reach_the_server() {
+    let sets = [
+        "node.id=n07",
+        "node.stop_timeout=1s",
+        "transport.poll_hold=2s",
+        "transport.message_max=1 MiB",
+        "session.cookie=",
+        "session.count_max=5",
+        "topic.count_max=6",
+        "security.allowed_origins=[\"https://a.example\"]",
+        "listen.0.tls.cert=a.pem",
+        "listen.0.tls.key=b.pem",
+    ];
+    let options = with_sets(&sets).unwrap().config.to_options(PrincipalStore::default());
+    assert_eq!(options.broker.node.as_str(), "n07");
+    assert_eq!(options.limits.stop_timeout, Duration::from_secs(1));
+    assert_eq!(options.limits.poll_hold, Duration::from_secs(2));
+    assert_eq!(options.broker.message_bytes_max, 1 << 20);
+    assert_eq!(options.cookie, None);
+    assert_eq!((options.broker.sessions_max, options.broker.topics_max), (5, 6));
+    assert_eq!(options.allowed_origins, Origins::List(["https://a.example".to_owned()].into()));
+    assert_eq!(options.listen[0].tls.as_ref().map(|files| files.key.as_path()), Some("b.pem".as_ref()));
+}
+
+#[test]
 fn all_problems_are_told_at_once() {
-    let Err(error) = Loaded::parse(Some(("f", "[node]\nidd = 1\nnam = 2")), &["x=1".to_owned()]) else {
+    let Err(error) = Loaded::parse(Some(("f", "[node]\nidd = 1\nnam = 2")), &["x=1".to_owned()])
+    else {
         panic!("accepted");
     };
     assert_eq!(error.0.len(), 3);
@@ -121,8 +163,19 @@ fn arguments_lie_over_the_file() {
     .unwrap();
     assert_eq!(loaded.config.node.id.as_str(), "n02");
     assert_eq!(loaded.config.node.name, "123");
-    assert_eq!(loaded.config.transport.ping_interval, Duration::from_secs(10));
-    assert_eq!(loaded.config.listen.iter().map(|it| it.address.port()).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(
+        loaded.config.transport.ping_interval,
+        Duration::from_secs(10)
+    );
+    assert_eq!(
+        loaded
+            .config
+            .listen
+            .iter()
+            .map(|it| it.address.port())
+            .collect::<Vec<_>>(),
+        [1, 2]
+    );
     assert_eq!(loaded.config.security.allowed_origins, ["a", "b"]);
     assert_eq!(loaded.origin("node.id"), Origin::CommandLine);
 }
@@ -150,6 +203,11 @@ fn wrong_arguments_are_shown_with_their_place() {
 
 #[test]
 fn a_file_that_cannot_be_read_is_refused() {
-    let message = Loaded::load(Some("does/not/exist.toml".as_ref()), &[]).unwrap_err().to_string();
-    assert!(message.contains("does/not/exist.toml") && message.contains("suffuse config new"), "{message}");
+    let message = Loaded::load(Some("does/not/exist.toml".as_ref()), &[])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("does/not/exist.toml") && message.contains("suffuse config new"),
+        "{message}"
+    );
 }

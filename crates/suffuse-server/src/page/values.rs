@@ -4,9 +4,8 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
-use suffuse_proto::{Path, Selector, TopicType, value};
-
-use super::PageInfo;
+use suffuse_broker::PublicTopic;
+use suffuse_proto::{Selector, TopicType, value};
 
 /// How many values are given when the request does not say.
 const LIMIT_DEFAULT: usize = 100;
@@ -27,11 +26,7 @@ pub struct ValuesRequest {
 
 impl ValuesRequest {
     /// Reads the query of a request, or makes the answer that refuses it.
-    pub(super) fn parse(info: &PageInfo, query: &str) -> Result<Self, Response<Bytes>> {
-        if !info.is_anonymous_allowed {
-            let sentence = "this server does not accept anonymous sessions, so it shows no values here";
-            return Err(refusal(StatusCode::FORBIDDEN, sentence));
-        }
+    pub(super) fn parse(query: &str) -> Result<Self, Response<Bytes>> {
         Self::parse_fields(query).map_err(|sentence| refusal(StatusCode::BAD_REQUEST, &sentence))
     }
 
@@ -48,14 +43,24 @@ impl ValuesRequest {
         }
         let text = text.ok_or("expected a selector, such as ?selector=%3Fdemo%2F%2F")?;
         if text.len() > SELECTOR_BYTES_MAX {
-            return Err(format!("the selector has more than {SELECTOR_BYTES_MAX} bytes"));
+            return Err(format!(
+                "the selector has more than {SELECTOR_BYTES_MAX} bytes"
+            ));
         }
         let selector = Selector::parse(&text).map_err(|error| error.to_string())?;
-        Ok(Self { text, selector, limit })
+        Ok(Self {
+            text,
+            selector,
+            limit,
+        })
     }
 
-    /// Makes the answer from the values that were found; one more than the limit says that there are more.
-    pub(super) fn respond(&self, found: &[(Path, TopicType, Option<Bytes>)]) -> Response<Bytes> {
+    /// Makes the answer from the topics that were found; one more than the limit says that there are more,
+    /// and `None` that anonymous sessions may not ask.
+    pub(super) fn respond(&self, found: Option<&[PublicTopic]>) -> Response<Bytes> {
+        let Some(found) = found else {
+            return refusal(StatusCode::FORBIDDEN, "anonymous sessions may not read these topics");
+        };
         let values: Vec<Value> = found.iter().take(self.limit).map(entry).collect();
         let more = found.len() > self.limit;
         json_response(StatusCode::OK, &json!({ "selector": self.text, "values": values, "more": more }))
@@ -64,23 +69,28 @@ impl ValuesRequest {
 
 fn decoded(value: &str) -> Result<String, String> {
     let spaced = value.replace('+', " ");
-    let text = percent_decode_str(&spaced).decode_utf8().map_err(|_| "the selector is not UTF-8")?;
+    let text = percent_decode_str(&spaced)
+        .decode_utf8()
+        .map_err(|_| "the selector is not UTF-8")?;
     Ok(text.into_owned())
 }
 
 fn parse_limit(value: &str) -> Result<usize, String> {
-    let limit = value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
+    let limit = value
+        .parse()
+        .ok()
+        .filter(|limit| (1..=LIMIT_MAX).contains(limit));
     limit.ok_or_else(|| format!("the limit is not a number from 1 to {LIMIT_MAX}"))
 }
 
-fn entry((path, topic_type, value): &(Path, TopicType, Option<Bytes>)) -> Value {
-    let name = topic_type.data_type_name().unwrap_or("unknown");
-    let mut entry = json!({ "path": path.as_str(), "type": name });
-    let Some(bytes) = value else {
+fn entry(topic: &PublicTopic) -> Value {
+    let name = topic.topic_type.data_type_name().unwrap_or("unknown");
+    let mut entry = json!({ "path": topic.path.as_str(), "type": name });
+    let Some(bytes) = &topic.value else {
         entry["value"] = Value::Null;
         return entry;
     };
-    match (bytes.len() <= VALUE_BYTES_MAX).then(|| shown(*topic_type, bytes)).flatten() {
+    match (bytes.len() <= VALUE_BYTES_MAX).then(|| shown(topic.topic_type, bytes)).flatten() {
         Some(value) => entry["value"] = value,
         None => entry["bytes"] = bytes.len().into(),
     }
@@ -104,6 +114,8 @@ fn refusal(status: StatusCode, sentence: &str) -> Response<Bytes> {
 fn json_response(status: StatusCode, body: &Value) -> Response<Bytes> {
     let mut response = super::text(status, "application/json", body.to_string());
     let no_store = http::HeaderValue::from_static("no-store");
-    response.headers_mut().insert(http::header::CACHE_CONTROL, no_store);
+    response
+        .headers_mut()
+        .insert(http::header::CACHE_CONTROL, no_store);
     response
 }

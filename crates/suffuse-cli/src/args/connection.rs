@@ -1,0 +1,47 @@
+//! The options of every command that connects.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, ValueEnum};
+use suffuse_client::Transport;
+
+use super::parse;
+
+/// Where to connect, as whom, and how.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connection")]
+pub(crate) struct ConnectionArgs {
+    /// The server: ws, wss, http or https
+    #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8080/diffusion")]
+    pub(crate) url: String,
+    /// The transports to try, in this order: ws, polling [default: ws]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse::transport)]
+    pub(crate) transports: Option<Vec<Transport>>,
+    /// The request path, instead of the one in the URL; ends in /diffusion
+    #[arg(long, value_name = "PATH")]
+    pub(crate) path: Option<String>,
+    /// Who connects [default: anonymous]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) principal: Option<String>,
+    /// The password; other users of this machine can see it
+    #[arg(long, value_name = "PASSWORD", requires = "principal", conflicts_with = "credentials_file")]
+    pub(crate) credentials: Option<String>,
+    /// A file with the password, without its last line break
+    #[arg(long, value_name = "FILE", requires = "principal")]
+    pub(crate) credentials_file: Option<PathBuf>,
+    /// The longest wait for the connection, and for each answer
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse::duration)]
+    pub(crate) timeout: Duration,
+    /// text or json
+    #[arg(long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
+    pub(crate) output: Output,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Text,
+    /// For programs: one JSON document, or one a line.
+    Json,
+}

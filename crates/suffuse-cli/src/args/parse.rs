@@ -1,0 +1,61 @@
+//! Parsers of arguments. A refusal says what was expected.
+
+use std::{net::SocketAddr, time::Duration};
+
+use suffuse_client::Transport;
+use suffuse_proto::{Path, Selector, TopicType};
+
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    let named = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    named.as_deref().unwrap_or(text).parse().map_err(|_| {
+        "expected an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned()
+    })
+}
+
+pub(super) fn selector(text: &str) -> Result<Selector, String> {
+    Selector::parse(text).map_err(|error| error.to_string())
+}
+
+pub(super) fn path(text: &str) -> Result<Path, String> {
+    Path::parse(text).map_err(|error| error.to_string())
+}
+
+pub(super) fn transport(text: &str) -> Result<Transport, String> {
+    text.trim().parse().map_err(|_| "expected ws or polling".to_owned())
+}
+
+pub(super) fn topic_type(text: &str) -> Result<TopicType, String> {
+    // Users write `recordv2` and `timeseries`; the protocol has `RECORD_V2` and `TIME_SERIES`.
+    let plain = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
+    let found = TopicType::ALL.iter().find(|it| it.name().is_some_and(|name| plain(name) == plain(text)));
+    found.copied().ok_or_else(|| {
+        "expected json, string, int64, double, binary, recordv2 or timeseries".to_owned()
+    })
+}
+
+pub(super) fn property(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_ascii_uppercase(), value.to_owned())),
+        _ => Err("expected KEY=VALUE, such as DONT_RETAIN_VALUE=true".to_owned()),
+    }
+}
+
+/// The longest time that is waited for anything.
+const DURATION_MAX: Duration = Duration::from_secs(86_400);
+
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let unit_at = text.find(|char: char| !char.is_ascii_digit() && char != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit_at);
+    let seconds = match unit.trim() {
+        "ms" => Some(0.001),
+        "s" => Some(1.0),
+        "m" | "min" => Some(60.0),
+        "h" => Some(3600.0),
+        _ => None,
+    };
+    let number = number.parse::<f64>().ok();
+    let found = number.zip(seconds).and_then(|(number, unit)| Duration::try_from_secs_f64(number * unit).ok());
+    found
+        .filter(|found| !found.is_zero() && *found <= DURATION_MAX)
+        .ok_or_else(|| "expected a time with its unit, such as 500ms, 10s or 5min".to_owned())
+}
