@@ -366,7 +366,7 @@ mod tests {
             match (Path::parse(text), expected) {
                 (Ok(path), Ok(expected)) => assert_eq!(path.as_str(), expected),
                 (Err(error), Err(part)) => {
-                    assert!(error.to_string().contains(part), "{text}: {error}")
+                    assert!(error.to_string().contains(part), "{text}: {error}");
                 }
                 (result, _) => panic!("{text}: {result:?}"),
             }

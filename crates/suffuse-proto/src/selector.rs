@@ -22,7 +22,7 @@ mod expression;
 mod parse;
 
 pub use error::SelectorError;
-use expression::Expression;
+use expression::{Expression, has_line_break};
 
 /// A topic selector. A clone is cheap.
 #[derive(Clone)]
@@ -94,7 +94,8 @@ impl Selector {
     #[must_use]
     pub fn matches_text(&self, path: &str) -> bool {
         path::is_at_or_below(path, &self.0.prefix)
-            && (self.0.paths.contains(path) || self.0.matchers.iter().any(|matcher| matcher.matches(path)))
+            && (self.0.paths.contains(path)
+                || self.0.matchers.iter().any(|matcher| matcher.matches(path)))
     }
 
     /// Returns the path at or below which all selected topics are, or an empty text.
@@ -130,13 +131,18 @@ impl Selector {
     /// Returns the path, if the selector selects no more than one path.
     #[must_use]
     pub fn is_path(&self) -> Option<&str> {
-        self.exact_paths().filter(|_| self.0.paths.len() == 1)?.next()
+        self.exact_paths()
+            .filter(|_| self.0.paths.len() == 1)?
+            .next()
     }
 
     /// Returns the paths in the order of their texts, if the selector selects just some paths.
     #[must_use]
     pub fn exact_paths(&self) -> Option<impl Iterator<Item = &str>> {
-        self.0.matchers.is_empty().then(|| self.0.paths.iter().map(AsRef::as_ref))
+        self.0
+            .matchers
+            .is_empty()
+            .then(|| self.0.paths.iter().map(AsRef::as_ref))
     }
 }
 
@@ -146,7 +152,7 @@ impl Matcher {
             Pattern::Path(prefix) => self.qualifier.holds(path, prefix),
             Pattern::Parts(expressions) => self.matches_parts(path, expressions),
             Pattern::AnyPath => {
-                (self.qualifier != Qualifier::Below || path.contains('/')) && !path.contains('\n')
+                (self.qualifier != Qualifier::Below || path.contains('/')) && !has_line_break(path)
             }
             Pattern::Whole(expression) => expression.matches(path),
         }
@@ -154,8 +160,9 @@ impl Matcher {
 
     fn matches_parts(&self, path: &str, expressions: &[Expression]) -> bool {
         let mut parts = path.split('/');
-        let all_match =
-            expressions.iter().all(|expression| parts.next().is_some_and(|part| expression.matches(part)));
+        let all_match = expressions
+            .iter()
+            .all(|expression| parts.next().is_some_and(|part| expression.matches(part)));
         all_match
             && match self.qualifier {
                 Qualifier::Matching => parts.next().is_none(),
@@ -181,7 +188,11 @@ impl Qualifier {
         let equal_allowed = self != Self::Below;
         let below_allowed = self != Self::Matching;
         path::is_at_or_below(path, prefix)
-            && if path.len() == prefix.len() { equal_allowed } else { below_allowed }
+            && if path.len() == prefix.len() {
+                equal_allowed
+            } else {
+                below_allowed
+            }
     }
 }
 

@@ -53,10 +53,11 @@ impl TopicType {
     /// Returns the type of a name such as `JSON` or `json`, in any case.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|topic_type| topic_type.name().is_some_and(|known| known.eq_ignore_ascii_case(name)))
+        Self::ALL.iter().copied().find(|topic_type| {
+            topic_type
+                .name()
+                .is_some_and(|known| known.eq_ignore_ascii_case(name))
+        })
     }
 
     /// Returns the type that a time series of this data type has events of, for example `string`.
@@ -105,15 +106,15 @@ pub struct TopicSpecification {
 }
 
 codec!(TopicSpecification,
-    encode: |value, out| { value.topic_type.encode(out); value.properties.encode(out) },
-    decode: |input| Ok(TopicSpecification {
-        topic_type: TopicType::decode(input)?,
-        properties: BTreeMap::decode(input)?,
-    }),
-    sample: |random| TopicSpecification {
-        topic_type: TopicType::sample(random),
-        properties: BTreeMap::sample(random),
-    });
+encode: |value, out| { value.topic_type.encode(out); value.properties.encode(out) },
+decode: |input| Ok(TopicSpecification {
+    topic_type: TopicType::decode(input)?,
+    properties: BTreeMap::decode(input)?,
+}),
+sample: |random| TopicSpecification {
+    topic_type: TopicType::sample(random),
+    properties: BTreeMap::sample(random),
+});
 
 /// Why a specification cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -146,14 +147,21 @@ pub enum SpecificationError {
 }
 
 fn type_names() -> String {
-    TopicType::ALL.iter().map(|topic_type| topic_type.to_string()).collect::<Vec<_>>().join(", ")
+    TopicType::ALL
+        .iter()
+        .map(|topic_type| topic_type.to_string())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 impl TopicSpecification {
     /// Returns a specification without properties.
     #[must_use]
     pub fn new(topic_type: TopicType) -> Self {
-        Self { topic_type, properties: BTreeMap::new() }
+        Self {
+            topic_type,
+            properties: BTreeMap::new(),
+        }
     }
 
     /// Returns the specification with one property more, or with another value of it.
@@ -172,24 +180,39 @@ impl TopicSpecification {
         if self.topic_type.name().is_none() {
             return Err(SpecificationError::Type(self.topic_type));
         }
-        let properties = self.properties.iter().map(|(key, value)| self.normalised_property(key, value));
-        let normalised = Self { topic_type: self.topic_type, properties: properties.collect::<Result<_, _>>()? };
+        let properties = self
+            .properties
+            .iter()
+            .map(|(key, value)| self.normalised_property(key, value));
+        let normalised = Self {
+            topic_type: self.topic_type,
+            properties: properties.collect::<Result<_, _>>()?,
+        };
         let key = keys::TIME_SERIES_EVENT_VALUE_TYPE;
         if self.topic_type == TopicType::TIME_SERIES && !self.properties.contains_key(key) {
-            return Err(SpecificationError::Missing { topic_type: self.topic_type, key });
+            return Err(SpecificationError::Missing {
+                topic_type: self.topic_type,
+                key,
+            });
         }
         Ok(normalised)
     }
 
-    fn normalised_property(&self, key: &str, value: &str) -> Result<(String, String), SpecificationError> {
+    fn normalised_property(
+        &self,
+        key: &str,
+        value: &str,
+    ) -> Result<(String, String), SpecificationError> {
         let Some(property) = property::find(key) else {
             return Err(SpecificationError::UnknownKey(shortened(key)));
         };
         match property.normalised(value, self.topic_type) {
             Ok(value) => Ok((key.to_owned(), value)),
-            Err(expected) => {
-                Err(SpecificationError::Value { key: property.key, found: shortened(value), expected })
-            }
+            Err(expected) => Err(SpecificationError::Value {
+                key: property.key,
+                found: shortened(value),
+                expected,
+            }),
         }
     }
 
@@ -200,15 +223,17 @@ impl TopicSpecification {
     }
 
     fn significant(&self) -> BTreeMap<&str, String> {
-        let normalise = |(key, value): (&'_ String, &'_ String)| match self.normalised_property(key, value) {
-            Ok((_, value)) => value,
-            Err(_) => value.clone(),
-        };
+        let normalise =
+            |(key, value): (&'_ String, &'_ String)| match self.normalised_property(key, value) {
+                Ok((_, value)) => value,
+                Err(_) => value.clone(),
+            };
         self.properties
             .iter()
             .map(|(key, value)| (key.as_str(), normalise((key, value))))
             .filter(|(key, value)| {
-                let default = property::find(key).and_then(|property| property.default_of(self.topic_type));
+                let default =
+                    property::find(key).and_then(|property| property.default_of(self.topic_type));
                 default != Some(value.as_str())
             })
             .collect()
@@ -234,9 +259,14 @@ mod tests {
         assert_eq!(json.to_bytes(Version::NEWEST), [0x0f, 0].as_slice());
         let series = TopicSpecification::new(TopicType::TIME_SERIES)
             .with(keys::TIME_SERIES_EVENT_VALUE_TYPE, "string");
-        let bytes: Bytes = b"\x10\x01\x1cTIME_SERIES_EVENT_VALUE_TYPE\x06string".as_slice().into();
+        let bytes: Bytes = b"\x10\x01\x1cTIME_SERIES_EVENT_VALUE_TYPE\x06string"
+            .as_slice()
+            .into();
         assert_eq!(series.to_bytes(Version::NEWEST), bytes);
-        assert_eq!(TopicSpecification::from_bytes(bytes, Version::NEWEST), Ok(series));
+        assert_eq!(
+            TopicSpecification::from_bytes(bytes, Version::NEWEST),
+            Ok(series)
+        );
     }
 
     #[test]
@@ -245,9 +275,15 @@ mod tests {
         assert_eq!(TopicType::from_name("21"), None);
         assert_eq!(TopicType(21).to_string(), "topic type 21");
         assert_eq!(TopicType::RECORD_V2.to_string(), "RECORD_V2");
-        assert_eq!(TopicType::from_data_type_name("recordv2"), Some(TopicType::RECORD_V2));
+        assert_eq!(
+            TopicType::from_data_type_name("recordv2"),
+            Some(TopicType::RECORD_V2)
+        );
         assert_eq!(TopicType::from_data_type_name("timeseries"), None);
-        for topic_type in TopicType::ALL.iter().filter(|it| **it != TopicType::TIME_SERIES) {
+        for topic_type in TopicType::ALL
+            .iter()
+            .filter(|it| **it != TopicType::TIME_SERIES)
+        {
             let name = topic_type.data_type_name().unwrap();
             assert_eq!(TopicType::from_data_type_name(name), Some(*topic_type));
         }
@@ -262,11 +298,21 @@ mod tests {
             (keys::COMPRESSION, "Off", "off"),
             (keys::CONFLATION, "UNSUBSCRIBE", "unsubscribe"),
             (keys::PRIORITY, "High", "high"),
-            (keys::OWNER, "$Principal is 'a\\'b'", "$Principal is 'a\\'b'"),
-            (keys::REMOVAL, "when this session closes", "when this session closes"),
+            (
+                keys::OWNER,
+                "$Principal is 'a\\'b'",
+                "$Principal is 'a\\'b'",
+            ),
+            (
+                keys::REMOVAL,
+                "when this session closes",
+                "when this session closes",
+            ),
         ];
         for (key, value, expected) in cases {
-            let normalised = TopicSpecification::new(TopicType::JSON).with(key, value).normalised();
+            let normalised = TopicSpecification::new(TopicType::JSON)
+                .with(key, value)
+                .normalised();
             assert_eq!(normalised.unwrap().properties[key], expected);
         }
     }
@@ -275,17 +321,46 @@ mod tests {
     fn what_cannot_be_is_refused_with_a_sentence() {
         let json = TopicSpecification::new(TopicType::JSON);
         let series = TopicSpecification::new(TopicType::TIME_SERIES);
-        let typed = series.clone().with(keys::TIME_SERIES_EVENT_VALUE_TYPE, "int64");
+        let typed = series
+            .clone()
+            .with(keys::TIME_SERIES_EVENT_VALUE_TYPE, "int64");
         let cases = [
-            (json.clone().with("COLOUR", "red"), "`COLOUR` is not a topic property"),
-            (json.clone().with(keys::VALIDATE_VALUES, "yes"), "VALIDATE_VALUES cannot be `yes`: expected true"),
-            (json.clone().with(keys::PRIORITY, "urgent"), "expected low, default or high"),
-            (json.with(keys::OWNER, "bob"), "expected $Principal is \"name\""),
-            (series, "a topic of type TIME_SERIES needs the property TIME_SERIES_EVENT_VALUE_TYPE"),
-            (typed.clone().with(keys::CONFLATION, "always"), "expected off or unsubscribe"),
-            (typed.clone().with(keys::TIME_SERIES_RETAINED_RANGE, "last"), "expected `limit <count>`"),
-            (typed.with(keys::TIME_SERIES_EVENT_VALUE_TYPE, "timeseries"), "expected the name of a data type"),
-            (TopicSpecification::new(TopicType(21)), "topic type 21 is not a type that a topic can have"),
+            (
+                json.clone().with("COLOUR", "red"),
+                "`COLOUR` is not a topic property",
+            ),
+            (
+                json.clone().with(keys::VALIDATE_VALUES, "yes"),
+                "VALIDATE_VALUES cannot be `yes`: expected true",
+            ),
+            (
+                json.clone().with(keys::PRIORITY, "urgent"),
+                "expected low, default or high",
+            ),
+            (
+                json.with(keys::OWNER, "bob"),
+                "expected $Principal is \"name\"",
+            ),
+            (
+                series,
+                "a topic of type TIME_SERIES needs the property TIME_SERIES_EVENT_VALUE_TYPE",
+            ),
+            (
+                typed.clone().with(keys::CONFLATION, "always"),
+                "expected off or unsubscribe",
+            ),
+            (
+                typed.clone().with(keys::TIME_SERIES_RETAINED_RANGE, "last"),
+                "expected `limit <count>`",
+            ),
+            (
+                typed.with(keys::TIME_SERIES_EVENT_VALUE_TYPE, "timeseries"),
+                "expected the name of a data type",
+            ),
+            (
+                TopicSpecification::new(TopicType(21)),
+                "topic type 21 is not a type that a topic can have",
+            ),
         ];
         for (specification, expected) in cases {
             let message = specification.normalised().unwrap_err().to_string();
@@ -297,7 +372,8 @@ mod tests {
     fn defaults_and_spelling_do_not_make_a_difference() {
         let json = || TopicSpecification::new(TopicType::JSON);
         let series = || {
-            TopicSpecification::new(TopicType::TIME_SERIES).with(keys::TIME_SERIES_EVENT_VALUE_TYPE, "json")
+            TopicSpecification::new(TopicType::TIME_SERIES)
+                .with(keys::TIME_SERIES_EVENT_VALUE_TYPE, "json")
         };
         let cases = [
             (json(), json().with(keys::PERSISTENT, "True"), true),
@@ -307,9 +383,21 @@ mod tests {
             (json(), json().with(keys::COMPRESSION, "off"), false),
             (json(), TopicSpecification::new(TopicType::STRING), false),
             (series(), series().with(keys::CONFLATION, "off"), true),
-            (series(), series().with(keys::CONFLATION, "unsubscribe"), false),
-            (series(), series().with(keys::TIME_SERIES_RETAINED_RANGE, "LIMIT 10"), true),
-            (series(), series().with(keys::TIME_SERIES_RETAINED_RANGE, "limit 11"), false),
+            (
+                series(),
+                series().with(keys::CONFLATION, "unsubscribe"),
+                false,
+            ),
+            (
+                series(),
+                series().with(keys::TIME_SERIES_RETAINED_RANGE, "LIMIT 10"),
+                true,
+            ),
+            (
+                series(),
+                series().with(keys::TIME_SERIES_RETAINED_RANGE, "limit 11"),
+                false,
+            ),
         ];
         for (a, b, expected) in cases {
             assert_eq!(a.is_same_as(&b), expected, "{a:?} and {b:?}");

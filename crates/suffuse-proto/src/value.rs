@@ -102,6 +102,10 @@ pub fn to_display(topic_type: TopicType, bytes: &[u8]) -> String {
     text.unwrap_or_else(|| to_hex(bytes))
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "most items of CBOR are no scalars"
+)]
 fn scalar_to_display(bytes: &[u8]) -> Option<String> {
     match Cursor::only_item(bytes).ok()? {
         Item::Text(text) => Some(text.into_owned()),

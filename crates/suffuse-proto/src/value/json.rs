@@ -3,6 +3,11 @@
 //! They are written as the published JavaScript client writes them, so that a value which is the same
 //! is the same bytes: arrays and maps of indefinite length, the shortest integers, doubles of 64 bits.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "an item of CBOR is one of those that are expected, or it is refused"
+)]
+
 use std::ops::Range;
 
 use base64::Engine as _;

@@ -1,5 +1,10 @@
 //! Texts and numbers, each of which may be absent: CBOR `null` (spec: topics §11.2).
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "an item of CBOR is one of those that are expected, or it is refused"
+)]
+
 use std::borrow::Cow;
 
 use bytes::Bytes;

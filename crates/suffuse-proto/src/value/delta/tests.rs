@@ -167,11 +167,17 @@ fn edited(mut value: Vec<u8>, (at, length, bytes): &(usize, usize, Vec<u8>)) -> 
 fn check(old: &[u8], new: &[u8]) -> Result<(), TestCaseError> {
     if let Some(delta) = diff(old, new) {
         prop_assert!(delta.len() >= 2 && delta.len() < new.len() && delta[0] != UNCHANGED);
-        prop_assert_eq!(apply(old, &delta, new.len()).unwrap(), new);
+        prop_assert_eq!(
+            apply(old, &delta, new.len()),
+            Ok(Bytes::copy_from_slice(new))
+        );
         prop_assert!(new.is_empty() || apply(old, &delta, new.len() - 1).is_err());
     }
     let delta = unlimited(old, new);
-    prop_assert_eq!(apply(old, &delta, new.len()).unwrap(), new);
+    prop_assert_eq!(
+        apply(old, &delta, new.len()),
+        Ok(Bytes::copy_from_slice(new))
+    );
     Ok(())
 }
 
