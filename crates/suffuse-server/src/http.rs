@@ -26,6 +26,7 @@ use suffuse_proto::handshake::{
 
 mod answer;
 pub(crate) mod connection;
+mod explained;
 mod origins;
 mod upgrade;
 

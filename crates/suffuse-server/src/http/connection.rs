@@ -19,19 +19,18 @@ use hyper::{Request, Response, body::Incoming, server::conn::http1, service::ser
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::Pending;
+use super::{
+    Pending,
+    explained::{Explained, TIMEOUT},
+};
 use crate::{listener::Listener, shared::Shared, stream::Stream};
 
-/// The largest head of a request that hyper reads. Larger than our own limits, so that these apply and
-/// the client gets a sentence; beyond it hyper answers 431 without one.
+/// The largest head of a request that hyper reads: larger than our own limits, which say what they are.
 const HEAD_BYTES_MAX: usize = 256 * 1024;
 const HEADERS_MAX: usize = 128;
 /// How long, and for how many bytes, the rest of a request is read that nobody wants.
 const LINGER_TIME_MAX: Duration = Duration::from_secs(2);
 const LINGER_BYTES_MAX: usize = 1024 * 1024;
-
-const TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-type: text/plain; charset=utf-8\r\n\
-    connection: close\r\ncontent-length: 50\r\n\r\nno request came in time: connect and send it again\n";
 
 /// What the requests of one connection share.
 pub(super) struct Connection {
@@ -95,7 +94,7 @@ async fn serve_http(stream: Stream, connection: &Arc<Connection>) -> Option<(Str
         .header_read_timeout(connection.shared.limits.keep_alive)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Explained::new(stream)), service);
     let end = {
         let mut first_request = pin!(tokio::time::sleep(
             connection.shared.limits.handshake_timeout
@@ -122,7 +121,7 @@ async fn serve_http(stream: Stream, connection: &Arc<Connection>) -> Option<(Str
         .await
     };
     let parts = http.into_parts();
-    let mut stream = parts.io.into_inner();
+    let mut stream = parts.io.into_inner().into_inner();
     if matches!(end, End::Timeout) {
         stream.write_all(TIMEOUT).await.ok()?;
     }

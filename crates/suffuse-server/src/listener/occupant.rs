@@ -36,9 +36,16 @@ fn program_at(port: u16) -> Option<String> {
         .flatten()
         .map(|inode| PathBuf::from(format!("socket:[{inode}]")))
         .collect();
-    for process in fs::read_dir("/proc").ok()?.flatten() {
+    let is_process = |entry: &fs::DirEntry| {
+        entry
+            .file_name()
+            .as_encoded_bytes()
+            .iter()
+            .all(u8::is_ascii_digit)
+    };
+    for process in fs::read_dir("/proc").ok()?.flatten().filter(is_process) {
         let Ok(files) = fs::read_dir(process.path().join("fd")) else {
-            continue; // Not a process, or not ours to look at.
+            continue; // Not ours to look at.
         };
         let has_socket = files
             .flatten()
