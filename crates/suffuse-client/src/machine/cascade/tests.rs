@@ -60,25 +60,25 @@ fn the_whole_transition_table() {
             walk(&cascade, Outcome::TransportError)
         )
         .unwrap();
-        writeln!(
-            table,
-            "  {:42} {}",
-            "connected",
-            walk(&cascade, Outcome::Connected)
-        )
-        .unwrap();
-        for (codes, walk) in rejections(&cascade) {
+        for (codes, walk) in responses(&cascade) {
             writeln!(table, "  {codes:42} {walk}").unwrap();
         }
     }
     insta::assert_snapshot!(table);
 }
 
-/// All 256 codes that refuse, with neighbours that lead to the same walk in one row.
-fn rejections(cascade: &Cascade) -> Vec<(String, String)> {
+fn outcome(code: ResponseCode) -> Outcome {
+    match code.class() {
+        ResponseClass::Connected => Outcome::Connected,
+        ResponseClass::Cascade | ResponseClass::Fatal => Outcome::Rejected(code),
+    }
+}
+
+/// All 256 response codes, with neighbours that lead to the same walk in one row.
+fn responses(cascade: &Cascade) -> Vec<(String, String)> {
     let mut rows: Vec<(u8, u8, String)> = Vec::new();
     for code in 0..=u8::MAX {
-        let walk = walk(cascade, Outcome::Rejected(ResponseCode(code)));
+        let walk = walk(cascade, outcome(ResponseCode(code)));
         let named = |code: u8| ResponseCode(code).name().is_some();
         match rows.last_mut() {
             Some((_, last, same)) if *same == walk && !named(*last) && !named(code) => *last = code,
