@@ -74,6 +74,8 @@ impl Selector {
     pub const MEMBERS_MAX: usize = 1024;
     /// The greatest number of regular expressions that are more than texts and `.*`.
     pub const EXPRESSIONS_MAX: usize = 64;
+    /// The greatest length of these altogether, in bytes of UTF-8.
+    pub const EXPRESSION_BYTES_MAX: usize = 8 * 1024;
 
     /// Parses a selector.
     ///

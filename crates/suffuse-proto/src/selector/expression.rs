@@ -6,6 +6,7 @@ use regex::{Regex, RegexBuilder};
 use regex_syntax::ast::{self, Ast};
 use regex_syntax::hir;
 
+use super::Selector;
 use super::error::{Fault, HELP_EXPRESSION, HELP_LIMIT};
 
 mod translate;
@@ -47,16 +48,48 @@ pub(super) struct Parsed {
     has_alternatives: bool,
 }
 
+/// What the expressions of a selector may still be altogether.
+#[derive(Debug)]
+pub(super) struct Budget {
+    regexes: usize,
+    bytes: usize,
+}
+
+impl Budget {
+    pub(super) fn new() -> Self {
+        Self {
+            regexes: Selector::EXPRESSIONS_MAX,
+            bytes: Selector::EXPRESSION_BYTES_MAX,
+        }
+    }
+
+    fn spend(&mut self, pattern: &str) -> Result<(), Fault> {
+        let regexes = self.regexes.checked_sub(1);
+        let bytes = self.bytes.checked_sub(pattern.len());
+        let (Some(regexes), Some(bytes)) = (regexes, bytes) else {
+            let message = format!(
+                "it has more than {} regular expressions, or they have more than {} bytes",
+                Selector::EXPRESSIONS_MAX,
+                Selector::EXPRESSION_BYTES_MAX,
+            );
+            return Err(Fault::new(message, 0, HELP_LIMIT));
+        };
+        *self = Self { regexes, bytes };
+        Ok(())
+    }
+}
+
 /// Parses an expression of a selector.
-pub(super) fn parse(text: &str) -> Result<Parsed, Fault> {
+pub(super) fn parse(text: &str, budget: &mut Budget) -> Result<Parsed, Fault> {
     let translation = translate::translate(text)?;
-    if translation.literal().is_some() {
+    if translation.pieces.is_some() {
         return Ok(Parsed {
             translation,
             has_alternatives: false,
         });
     }
     let pattern = &translation.pattern;
+    budget.spend(pattern)?;
     let fault = |message: String, byte: usize| {
         Fault::new(message, translation.char_at(byte), HELP_EXPRESSION)
     };
@@ -96,11 +129,7 @@ impl Parsed {
     }
 
     /// Returns the expression, followed by `suffix`, ready to match.
-    pub(super) fn compile(
-        self,
-        suffix: Suffix,
-        expressions_left: &mut usize,
-    ) -> Result<Expression, Fault> {
+    pub(super) fn compile(self, suffix: Suffix, budget: &mut Budget) -> Result<Expression, Fault> {
         if self.is_any() && suffix == Suffix::None {
             return Ok(Expression::Any);
         }
@@ -109,24 +138,16 @@ impl Parsed {
                 1 => Expression::Literal(pieces.remove(0)),
                 _ => Expression::Pieces(pieces),
             }),
-            Some(_) | None => compile_regex(&self.translation.pattern, suffix, expressions_left),
+            Some(_) => {
+                budget.spend(&self.translation.pattern)?;
+                compile_regex(&self.translation.pattern, suffix)
+            }
+            None => compile_regex(&self.translation.pattern, suffix),
         }
     }
 }
 
-fn compile_regex(
-    pattern: &str,
-    suffix: Suffix,
-    expressions_left: &mut usize,
-) -> Result<Expression, Fault> {
-    let Some(left) = expressions_left.checked_sub(1) else {
-        return Err(Fault::new(
-            "it has too many regular expressions",
-            0,
-            HELP_LIMIT,
-        ));
-    };
-    *expressions_left = left;
+fn compile_regex(pattern: &str, suffix: Suffix) -> Result<Expression, Fault> {
     let tail = match suffix {
         Suffix::None => "$",
         Suffix::Below => "/.+$",

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::error::{Fault, HELP_EXPRESSION, HELP_KINDS, HELP_LIMIT, HELP_PATH};
-use super::expression::{self, Expression, Suffix};
+use super::expression::{self, Budget, Expression, Suffix};
 use super::{Inner, Matcher, Pattern, Qualifier, Selector, SelectorError};
 use crate::path;
 
@@ -84,16 +84,16 @@ fn members(text: &str) -> Result<Vec<Member>, Fault> {
         );
         return Err(Fault::new(message, 0, HELP_LIMIT));
     }
-    let mut expressions_left = Selector::EXPRESSIONS_MAX;
+    let mut budget = Budget::new();
     match text.strip_prefix('#') {
-        None => Ok(vec![member(text, &mut expressions_left)?]),
-        Some(rest) => set(rest, &mut expressions_left).map_err(|fault| fault.after(1)),
+        None => Ok(vec![member(text, &mut budget)?]),
+        Some(rest) => set(rest, &mut budget).map_err(|fault| fault.after(1)),
     }
 }
 
 /// Parses the members of a set. They are split at the last separator again and again, so that
 /// slashes before it belong to the member in front: `?a//////?b` is `?a//` and `?b`.
-fn set(text: &str, expressions_left: &mut usize) -> Result<Vec<Member>, Fault> {
+fn set(text: &str, budget: &mut Budget) -> Result<Vec<Member>, Fault> {
     let mut starts = Vec::new();
     let mut end = text.len();
     loop {
@@ -121,19 +121,18 @@ fn set(text: &str, expressions_left: &mut usize) -> Result<Vec<Member>, Fault> {
         let is_empty_set = inner.is_empty() && (inner.len() < member_text.len() || text.is_empty());
         if !is_empty_set {
             let chars_before = text[..end - inner.len()].chars().count();
-            members
-                .push(member(inner, expressions_left).map_err(|fault| fault.after(chars_before))?);
+            members.push(member(inner, budget).map_err(|fault| fault.after(chars_before))?);
         }
     }
     Ok(members)
 }
 
-fn member(text: &str, expressions_left: &mut usize) -> Result<Member, Fault> {
+fn member(text: &str, budget: &mut Budget) -> Result<Member, Fault> {
     match text.chars().next() {
         None => Err(Fault::new("it is empty", 0, HELP_KINDS)),
         Some('>') => path_member(&text[1..]).map_err(|fault| fault.after(1)),
-        Some('?') => split_member(text, expressions_left),
-        Some('*') => full_member(text, expressions_left),
+        Some('?') => split_member(text, budget),
+        Some('*') => full_member(text, budget),
         Some(reserved @ ('$' | '%' | '&' | '<')) => {
             let message = format!("`{reserved}` is reserved as a first character");
             Err(Fault::new(
@@ -181,13 +180,13 @@ fn literal_member(path: &str, qualifier: Qualifier, text: String) -> Member {
     }
 }
 
-fn split_member(text: &str, expressions_left: &mut usize) -> Result<Member, Fault> {
+fn split_member(text: &str, budget: &mut Budget) -> Result<Member, Fault> {
     let (expressions, start, qualifier) = unwrapped(text)?;
     let mut parts = Vec::new();
     let mut position = start;
     for part in split_parts(expressions) {
         let parsed =
-            expression::parse(part).and_then(|part| part.compile(Suffix::None, expressions_left));
+            expression::parse(part, budget).and_then(|part| part.compile(Suffix::None, budget));
         parts.push(parsed.map_err(|fault| fault.after(position))?);
         position += part.chars().count() + 1;
     }
@@ -208,9 +207,9 @@ fn split_member(text: &str, expressions_left: &mut usize) -> Result<Member, Faul
     })
 }
 
-fn full_member(text: &str, expressions_left: &mut usize) -> Result<Member, Fault> {
+fn full_member(text: &str, budget: &mut Budget) -> Result<Member, Fault> {
     let (expression, start, qualifier) = unwrapped(text)?;
-    let parsed = expression::parse(expression).map_err(|fault| fault.after(start))?;
+    let parsed = expression::parse(expression, budget).map_err(|fault| fault.after(start))?;
     let prefix = parsed.path_prefix().to_owned();
     let suffix = match qualifier {
         Qualifier::Matching => Suffix::None,
@@ -223,7 +222,7 @@ fn full_member(text: &str, expressions_left: &mut usize) -> Result<Member, Fault
         return Ok(literal_member(path, qualifier, text.to_owned()));
     } else {
         let compiled = parsed
-            .compile(suffix, expressions_left)
+            .compile(suffix, budget)
             .map_err(|fault| fault.after(start))?;
         Pattern::Whole(compiled)
     };

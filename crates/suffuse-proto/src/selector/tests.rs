@@ -251,8 +251,15 @@ fn everything_that_can_grow_has_a_limit() {
     let too_long = format!("?{}", "a".repeat(Selector::BYTES_MAX));
     let too_many_members = format!("#{}", vec!["a"; Selector::MEMBERS_MAX + 1].join("////"));
     let too_many_expressions = format!("?{}", vec!["a+"; Selector::EXPRESSIONS_MAX + 1].join("/"));
+    let too_long_expression = format!("?{}", "a?".repeat(Selector::EXPRESSION_BYTES_MAX));
     let too_deep = format!("?{}a{}", "(".repeat(100), ")".repeat(100));
-    for text in [too_long, too_many_members, too_many_expressions, too_deep] {
+    for text in [
+        too_long,
+        too_many_members,
+        too_many_expressions,
+        too_long_expression,
+        too_deep,
+    ] {
         let error = Selector::parse(&text).unwrap_err().to_string();
         assert!(error.len() < 500, "{error}");
     }

@@ -11,7 +11,7 @@ use crate::value::cbor::head_length;
 /// The greatest number of inserted and deleted bytes between two places that are looked for.
 const EDITS_MAX: usize = 96;
 /// How many steps the search for edits may take, for each byte of both values and altogether.
-const STEPS_PER_BYTE: usize = 4;
+const STEPS_PER_BYTE: usize = 2;
 const STEPS_BASE: usize = 16 * 1024;
 
 /// Appends the common parts of `old` and `new`, which begin and end differently and stand at
