@@ -78,7 +78,7 @@ impl Pending {
 /// Answers a request.
 async fn respond(connection: &Connection, request: Request<Incoming>) -> Answer {
     let (parts, body) = request.into_parts();
-    if let Err(refusal) = check_limits(connection, &parts) {
+    if let Some(refusal) = refuse_at_once(connection, &parts) {
         return refusal;
     }
     if !is_connection_path(parts.uri.path()) {
@@ -115,10 +115,11 @@ fn is_connection_path(path: &str) -> bool {
     path.ends_with(b"/diffusion") || path.ends_with(b"/diffusion/")
 }
 
-fn check_limits(connection: &Connection, request: &request::Parts) -> Result<(), Answer> {
+/// Refuses what the server has no room or no time for.
+fn refuse_at_once(connection: &Connection, request: &request::Parts) -> Option<Answer> {
     let Shared { limits, .. } = &*connection.shared;
     let refuse = |status, text: String| {
-        Err(answer::with(
+        Some(answer::with(
             sentence(status, text),
             header::CONNECTION,
             "close",
@@ -160,7 +161,7 @@ fn check_limits(connection: &Connection, request: &request::Parts) -> Result<(),
         );
         return refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, text);
     }
-    Ok(())
+    None
 }
 
 async fn answer_page(connection: &Connection, request: &request::Parts) -> Answer {
@@ -205,7 +206,7 @@ async fn connect_websocket(connection: &Connection, request: &request::Parts) ->
     }
     let accept = match upgrade::check(request) {
         Ok(accept) => accept,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let parameters = parameters(request, Transport::WebSocket);
     let (link, response) = match open(connection, Transport::WebSocket, &parameters).await {

@@ -11,9 +11,14 @@ pub(super) fn is_asked(headers: &HeaderMap) -> bool {
 }
 
 /// Checks the handshake and returns the value of `Sec-WebSocket-Accept`.
-pub(super) fn check(request: &request::Parts) -> Result<HeaderValue, Answer> {
+pub(super) fn check(request: &request::Parts) -> Result<HeaderValue, Box<Answer>> {
     let headers = &request.headers;
-    let bad = |sentence: &str| Err(answer::sentence(StatusCode::BAD_REQUEST, sentence));
+    let bad = |sentence: &str| {
+        Err(Box::new(answer::sentence(
+            StatusCode::BAD_REQUEST,
+            sentence,
+        )))
+    };
     if request.method != Method::GET || request.version != Version::HTTP_11 {
         return bad("a WebSocket begins with a GET request of HTTP/1.1");
     }
@@ -31,7 +36,11 @@ pub(super) fn check(request: &request::Parts) -> Result<HeaderValue, Answer> {
             StatusCode::UPGRADE_REQUIRED,
             "expected `Sec-WebSocket-Version: 13`",
         );
-        return Err(answer::with(refusal, header::SEC_WEBSOCKET_VERSION, "13"));
+        return Err(Box::new(answer::with(
+            refusal,
+            header::SEC_WEBSOCKET_VERSION,
+            "13",
+        )));
     }
     match headers.get(header::SEC_WEBSOCKET_KEY) {
         Some(key) if STANDARD.decode(key).is_ok_and(|key| key.len() == 16) => {

@@ -361,3 +361,59 @@ fn body_of(frames: &[Frame], dialect: Dialect) -> Bytes {
     }
     polling::finish(body, dialect, Direction::Down)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use suffuse_broker::Closing;
+    use suffuse_proto::{Message, Version};
+
+    use super::*;
+    use crate::inbox::Inbox;
+
+    const HOLD: Duration = Duration::from_secs(10);
+
+    fn link() -> PollingLink {
+        PollingLink::new(Link::unknown(&Arc::new(Inbox::default())), Dialect::Modern)
+    }
+
+    fn close(link: &PollingLink) {
+        let abort = Frame::new(&Message::Abort, Version::NEWEST);
+        link.lock().link.port.close(Closing::Normal, vec![abort]);
+    }
+
+    #[tokio::test]
+    async fn a_newer_poll_supersedes_the_held_one() {
+        for newer in [0, 1] {
+            let link = link();
+            let mut held = pin!(link.poll(Some(0), HOLD));
+            assert!(poll_once(held.as_mut()).is_pending());
+            let mut newer = pin!(link.poll(Some(newer), HOLD));
+            assert!(poll_once(newer.as_mut()).is_pending());
+
+            assert_eq!(held.await, Reply::Body(Bytes::new()));
+            assert!(poll_once(newer.as_mut()).is_pending());
+            close(&link);
+            assert_eq!(newer.await, Reply::Body("AAAAABw=".into()));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_poll_that_is_cut_counts_as_gone_from_then_on() {
+        let (link, grace) = (link(), Duration::from_secs(1));
+        let later = || Instant::now() + grace;
+        {
+            let mut held = pin!(link.poll(Some(0), HOLD));
+            assert!(poll_once(held.as_mut()).is_pending());
+            assert!(!link.has_ended(later(), grace), "held");
+        }
+        assert!(!link.has_ended(Instant::now(), grace), "cut just now");
+        assert!(link.has_ended(later(), grace));
+        assert_eq!(link.poll(Some(0), HOLD).await, Reply::Gone);
+    }
+
+    fn poll_once(future: std::pin::Pin<&mut impl Future<Output = Reply>>) -> Poll<Reply> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+}

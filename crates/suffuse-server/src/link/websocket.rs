@@ -164,13 +164,13 @@ impl WebSocketLink {
     /// The client broke a rule: of messages, which ends the session, or of frames, which ends the link.
     fn refuse(&mut self, error: &ProtocolError) {
         tracing::debug!(%error, "a client broke the WebSocket protocol");
-        match error {
-            ProtocolError::TextFrame => self.link.fault(Fault::Malformed),
-            ProtocolError::TooBig { .. } => self.link.fault(Fault::TooLarge),
-            _ => {
-                self.link.lost();
-                self.end(error.close_code());
-            }
+        if matches!(error, ProtocolError::TextFrame) {
+            self.link.fault(Fault::Malformed);
+        } else if matches!(error, ProtocolError::TooBig { .. }) {
+            self.link.fault(Fault::TooLarge);
+        } else {
+            self.link.lost();
+            self.end(error.close_code());
         }
     }
 

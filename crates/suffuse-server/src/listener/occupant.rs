@@ -6,20 +6,22 @@ use crate::server::StartError;
 
 /// Returns the error of a failed bind, with what to do about it.
 pub(super) fn explain(address: SocketAddr, error: io::Error) -> StartError {
-    let advice = match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            let program = program_at(address.port()).unwrap_or_else(|| "another program".to_owned());
-            format!("{program} listens there already; stop it, or choose another port (port 0: any free one)")
-        }
-        io::ErrorKind::PermissionDenied => {
-            "ports below 1024 need a privilege; choose a higher port, or give the program CAP_NET_BIND_SERVICE".to_owned()
-        }
-        io::ErrorKind::AddrNotAvailable => {
-            "this machine does not have the address; use 127.0.0.1 for this machine alone, or 0.0.0.0 for all its \
-             addresses"
-                .to_owned()
-        }
-        _ => "check the address, and the limits of the system".to_owned(),
+    let advice = if error.kind() == io::ErrorKind::AddrInUse {
+        let program = program_at(address.port());
+        let program = program.as_deref().unwrap_or("another program");
+        format!(
+            "{program} listens there already; stop it, or choose another port (port 0: any free one)"
+        )
+    } else if error.kind() == io::ErrorKind::PermissionDenied {
+        "ports below 1024 need a privilege; choose a higher port, or give the program \
+         CAP_NET_BIND_SERVICE"
+            .to_owned()
+    } else if error.kind() == io::ErrorKind::AddrNotAvailable {
+        "this machine does not have the address; use 127.0.0.1 for this machine alone, or 0.0.0.0 for \
+         all its addresses"
+            .to_owned()
+    } else {
+        "check the address, and the limits of the system".to_owned()
     };
     StartError::Listen {
         address,

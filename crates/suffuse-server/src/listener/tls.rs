@@ -47,9 +47,10 @@ pub(super) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, StartError> {
 }
 
 fn unusable(file: &Path, error: &pem::Error) -> StartError {
-    let problem = match error {
-        pem::Error::NoItemsFound => "it has no private key in PEM form".to_owned(),
-        error => error.to_string(),
+    let problem = if matches!(error, pem::Error::NoItemsFound) {
+        "it has no private key in PEM form".to_owned()
+    } else {
+        error.to_string()
     };
     StartError::Certificate {
         file: file.to_owned(),
