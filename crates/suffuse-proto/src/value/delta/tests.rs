@@ -29,7 +29,11 @@ fn the_value_is_sent_where_a_delta_is_of_no_use_or_harmful() {
         ("the new value is empty", long, ""),
         ("the old value is empty", "", long),
         ("nothing changed", long, long),
-        ("the value is small", "ab", "abc"),
+        (
+            "the value is small",
+            "0123456789abcdefgh",
+            "0123456789abcdefghi",
+        ),
         (
             "everything changed",
             long,
@@ -61,6 +65,19 @@ fn changed_fields_cost_little_more_than_their_new_values() {
 
     assert!(delta.len() < 40, "{} bytes", delta.len());
     assert_eq!(apply(old.as_bytes(), &delta, 1000).unwrap(), new);
+}
+
+#[test]
+fn what_is_too_short_to_copy_is_inserted_with_its_neighbours() {
+    let tail = "the end, which is the same in both";
+    let (old, new) = (
+        format!("a{}{tail}", "b".repeat(40)),
+        format!("a{}{tail}", "c".repeat(10)),
+    );
+
+    let delta = diff(old.as_bytes(), new.as_bytes()).unwrap();
+
+    assert_eq!(delta, b"\x4bacccccccccc\x18\x29\x18\x22");
 }
 
 #[test]
