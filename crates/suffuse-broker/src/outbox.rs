@@ -14,6 +14,10 @@ use suffuse_proto::message::TopicId;
 use crate::{Frame, fanout::Update, topic::TopicKey};
 use suffuse_proto::specification::Conflation;
 
+/// An empty queue keeps room for so many items: a session that keeps up allocates nothing, and an idle
+/// one keeps little.
+const KEPT_CAPACITY_MAX: usize = 16;
+
 /// One thing that waits.
 #[derive(Clone, Debug)]
 pub(crate) enum Item {
@@ -196,8 +200,8 @@ impl Queue {
             Item::Frame(_) | Item::Update { .. } => self.bytes -= bytes_of(&item),
         }
         if self.items.is_empty() {
-            // Nothing is kept for idle sessions.
-            *self = Self::default();
+            self.conflate_at = None;
+            self.items.shrink_to(KEPT_CAPACITY_MAX);
         }
         Some(item)
     }
