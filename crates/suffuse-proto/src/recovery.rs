@@ -33,14 +33,15 @@ impl<T> Recovery<T> {
     /// Counts a message that was sent, and keeps it and its size.
     pub fn push(&mut self, message: T, bytes: usize) {
         self.sent = self.sent.wrapping_add(1);
-        self.bytes += bytes;
-        self.ring.push_back((message, bytes));
-        while self.ring.len() > self.messages_max || self.bytes > self.bytes_max {
+        // The oldest go first, so that the ring never takes memory for more than it may keep.
+        while self.ring.len() >= self.messages_max || self.bytes + bytes > self.bytes_max {
             let Some((_, bytes)) = self.ring.pop_front() else {
-                break;
+                return; // Too large to be kept at all.
             };
             self.bytes -= bytes;
         }
+        self.bytes += bytes;
+        self.ring.push_back((message, bytes));
     }
 
     /// Returns how many messages were sent.
