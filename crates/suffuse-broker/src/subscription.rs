@@ -29,6 +29,26 @@ impl Selections {
             .sum()
     }
 
+    /// Returns how many entries more there are once `selector` is selected in a scope.
+    pub(crate) fn growth_by_select(&self, scope: &str, selector: &Selector) -> usize {
+        match self.scopes.iter().any(|(name, _)| &**name == scope) {
+            true => self.growth_by_deselect(|name| name == scope, selector),
+            false => 1,
+        }
+    }
+
+    /// Returns how many entries more there are once `selector` is deselected in the scopes that are meant.
+    pub(crate) fn growth_by_deselect(
+        &self,
+        is_meant: impl Fn(&str) -> bool,
+        selector: &Selector,
+    ) -> usize {
+        let meant = self.scopes.iter().filter(|(name, _)| is_meant(name));
+        meant
+            .filter(|(_, selections)| !replaces_another(selections, selector))
+            .count()
+    }
+
     /// Selects topics in a scope.
     pub(crate) fn select(&mut self, scope: &str, selector: Selector) {
         let at = self.scopes.iter().position(|(name, _)| &**name == scope);
@@ -77,6 +97,14 @@ impl Selections {
     fn tidy(&mut self) {
         self.scopes.retain(|(_, selections)| !selections.is_empty());
     }
+}
+
+/// Returns whether [`append`] removes an entry for the one that it appends.
+fn replaces_another(selections: &[Selection], selector: &Selector) -> bool {
+    selector.matches_everything()
+        || selections
+            .iter()
+            .any(|selection| selection.selector.as_str() == selector.as_str())
 }
 
 /// Appends an entry, and removes those that it makes redundant: the same selector, and everything before

@@ -6,7 +6,7 @@ use suffuse_proto::{
 };
 
 use super::{parse_selector, selector};
-use crate::{Broker, broker::Answer, call::Caller, topic::fetch};
+use crate::{Broker, broker::Answer, call::Caller, subscription::Selections, topic::fetch};
 
 /// The longest name of a scope, in bytes.
 const SCOPE_BYTES_MAX: usize = 1024;
@@ -18,16 +18,9 @@ pub(crate) fn subscribe(
 ) -> Answer<()> {
     check_scope(&request.scope)?;
     let selector = selector(broker, caller, &request.selector)?;
-    let max = broker.settings.selections_max;
-    let selections = broker
-        .sessions
-        .get(caller.session)
-        .map_or(0, |session| session.selections.len());
-    if selections >= max {
-        return Err(ErrorReason::INVALID_DATA.with(format!(
-            "the session has {max} selections, and may not have more: unsubscribe some first"
-        )));
-    }
+    check_room(broker, caller, |selections| {
+        selections.growth_by_select(&request.scope, &selector)
+    })?;
     broker.select(caller.session, &request.scope, selector);
     Ok(())
 }
@@ -40,6 +33,9 @@ pub(crate) fn unsubscribe(
 ) -> Answer<()> {
     check_scope(&request.scope)?;
     let selector = parse_selector(&request.selector)?;
+    check_room(broker, caller, |selections| {
+        selections.growth_by_deselect(|scope| scope == request.scope, &selector)
+    })?;
     broker.deselect(caller.session, &selector, |session| {
         session.selections.deselect(&request.scope, &selector);
     });
@@ -52,10 +48,32 @@ pub(crate) fn unsubscribe_all(
     request: UnsubscribeAllRequest,
 ) -> Answer<()> {
     let selector = parse_selector(&request.selector)?;
+    check_room(broker, caller, |selections| {
+        selections.growth_by_deselect(|_scope| true, &selector)
+    })?;
     broker.deselect(caller.session, &selector, |session| {
         session.selections.deselect_all(&selector);
     });
     Ok(())
+}
+
+/// Checks that a session may have so many selections more. Deselections are kept too, so they count.
+fn check_room(
+    broker: &Broker,
+    caller: &Caller,
+    growth: impl FnOnce(&Selections) -> usize,
+) -> Answer<()> {
+    let Some(session) = broker.sessions.get(caller.session) else {
+        return Ok(());
+    };
+    let max = broker.settings.selections_max;
+    let growth = growth(&session.selections);
+    if growth == 0 || session.selections.len() + growth <= max {
+        return Ok(());
+    }
+    Err(ErrorReason::INVALID_DATA.with(format!(
+        "the session has {max} selections and deselections, and may not have more: unsubscribe from `?.*//` first"
+    )))
 }
 
 fn check_scope(scope: &str) -> Answer<()> {

@@ -1,0 +1,7 @@
+//! Conversations of scripted clients with a simulated server.
+
+mod adding;
+mod constraints;
+mod publishing;
+mod subscribing;
+mod updating;
