@@ -108,7 +108,9 @@ pub(crate) enum ConfigCommand {
     #[command(after_help = "Example:\n  suffuse config new > suffuse.toml")]
     New,
     /// Check a file
-    #[command(after_help = "Example:\n  suffuse config check suffuse.toml && systemctl restart suffuse")]
+    #[command(
+        after_help = "Example:\n  suffuse config check suffuse.toml && systemctl restart suffuse"
+    )]
     Check {
         /// The file
         #[arg(value_name = "FILE", default_value = "suffuse.toml")]
@@ -194,9 +196,11 @@ pub(crate) struct GetArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples (in development mode, `control` may change topics):
+#[command(
+    after_help = "Examples (in development mode, `control` may change topics):
   suffuse add hello/world --type string --principal control --credentials password
-  suffuse add a/b --type json --property DONT_RETAIN_VALUE=true --principal control --credentials password")]
+  suffuse add a/b --type json --property DONT_RETAIN_VALUE=true --principal control --credentials password"
+)]
 pub(crate) struct AddArgs {
     /// The new topic
     #[arg(value_name = "PATH", value_parser = parse::path)]
@@ -212,10 +216,12 @@ pub(crate) struct AddArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples (in development mode, `control` may change topics):
+#[command(
+    after_help = "Examples (in development mode, `control` may change topics):
   suffuse set hello/world 'hi' --create string --principal control --credentials password
   suffuse set a/b @value.json --principal control --credentials password
-  date | suffuse set a/now - --create string --principal control --credentials password")]
+  date | suffuse set a/now - --create string --principal control --credentials password"
+)]
 pub(crate) struct SetArgs {
     /// The topic
     #[arg(value_name = "PATH", value_parser = parse::path)]
@@ -231,8 +237,10 @@ pub(crate) struct SetArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example (in development mode, `control` may change topics):
-  suffuse remove '?hello//' --principal control --credentials password")]
+#[command(
+    after_help = "Example (in development mode, `control` may change topics):
+  suffuse remove '?hello//' --principal control --credentials password"
+)]
 pub(crate) struct RemoveArgs {
     /// A path, or an expression that begins with ?, * or #
     #[arg(value_name = "SELECTOR", value_parser = parse::selector)]
@@ -245,7 +253,12 @@ pub(crate) struct RemoveArgs {
 #[command(after_help = "Example:\n  suffuse services --output json")]
 pub(crate) struct ServicesArgs {
     /// text or json
-    #[arg(long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        hide_possible_values = true
+    )]
     pub(crate) output: Output,
 }
 

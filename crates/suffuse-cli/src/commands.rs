@@ -50,7 +50,14 @@ fn client(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Fail
 
 /// Makes a runtime for a number of threads besides this one.
 fn runtime(worker_threads: usize) -> Result<Runtime, Failure> {
-    Builder::new_multi_thread().worker_threads(worker_threads).enable_all().build().map_err(|error| {
-        Failure::new(Status::Error, format!("error[SFX-X004]: cannot start threads: {error}"))
-    })
+    Builder::new_multi_thread()
+        .worker_threads(worker_threads)
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Failure::new(
+                Status::Error,
+                format!("error[SFX-X004]: cannot start threads: {error}"),
+            )
+        })
 }

@@ -73,11 +73,13 @@ pub(crate) async fn with_session<T>(
 /// # Errors
 /// When the file with the password cannot be read.
 pub(crate) fn builder(args: &ConnectionArgs) -> Result<Builder, Failure> {
-    let mut builder = Session::builder().url(&args.url).attempt_timeout(args.timeout);
+    let mut builder = Session::builder()
+        .url(&args.url)
+        .attempt_timeout(args.timeout);
     if let Some(transports) = &args.transports {
         builder = builder.transports(transports.iter().copied());
     }
-    if let Some(path) = &args.path {
+    if let Some(path) = &args.request_path {
         builder = builder.request_path(path);
     }
     if let Some(principal) = &args.principal {
@@ -92,10 +94,15 @@ pub(crate) fn builder(args: &ConnectionArgs) -> Result<Builder, Failure> {
 
 fn password_from(file: &Path) -> Result<String, Failure> {
     let problem = |what: String| {
-        let report = format!("error[SFX-X003]: cannot use the password in `{}`: {what}", file.display());
+        let report = format!(
+            "error[SFX-X003]: cannot use the password in `{}`: {what}",
+            file.display()
+        );
         Failure::new(Status::Usage, report)
     };
-    let size = fs::metadata(file).map_err(|error| problem(error.to_string()))?.len();
+    let size = fs::metadata(file)
+        .map_err(|error| problem(error.to_string()))?
+        .len();
     if size > CREDENTIALS_BYTES_MAX {
         return Err(problem("the file has more than 64 KiB".to_owned()));
     }
@@ -106,13 +113,21 @@ fn password_from(file: &Path) -> Result<String, Failure> {
 
 /// Returns the failure of a session that ended by itself.
 pub(crate) fn ended(reason: &CloseReason) -> Failure {
-    Failure::new(Status::Error, format!("error[{}]: the session has ended: {reason}", reason.code()))
+    Failure::new(
+        Status::Error,
+        format!("error[{}]: the session has ended: {reason}", reason.code()),
+    )
 }
 
 /// Prints what happens while a session is opened, to standard error.
 pub(crate) fn trace(event: &ConnectEvent) {
     match event {
-        ConnectEvent::Attempt { number, of, transport, url } => {
+        ConnectEvent::Attempt {
+            number,
+            of,
+            transport,
+            url,
+        } => {
             output::note(format_args!("attempt {number} of {of}: {transport} {url}"));
         }
         ConnectEvent::Failed { attempt, next } => {
@@ -120,18 +135,36 @@ pub(crate) fn trace(event: &ConnectEvent) {
                 Some(next) => format!("{next} is next"),
                 None => "nothing else is tried".to_owned(),
             };
-            output::note(format_args!("attempt {} failed: {}; {then}", attempt.number, described(attempt)));
+            output::note(format_args!(
+                "attempt {} failed: {}; {then}",
+                attempt.number,
+                described(attempt)
+            ));
         }
         ConnectEvent::Connected { attempt } => {
-            output::note(format_args!("attempt {} connected: {}", attempt.number, described(attempt)));
+            output::note(format_args!(
+                "attempt {} connected: {}",
+                attempt.number,
+                described(attempt)
+            ));
         }
         event => output::note(format_args!("{event:?}")),
     }
 }
 
 fn described(attempt: &Attempt) -> String {
-    let address = attempt.address.map(|address| format!(", at {address}")).unwrap_or_default();
-    let server = attempt.server.as_deref().map(|server| format!(" (server: {})", output::printable(server)));
+    let address = attempt
+        .address
+        .map(|address| format!(", at {address}"))
+        .unwrap_or_default();
+    let server = attempt
+        .server
+        .as_deref()
+        .map(|server| format!(" (server: {})", output::printable(server)));
     let millis = attempt.elapsed.as_secs_f64() * 1000.0;
-    format!("{}{} after {millis:.1} ms{address}", attempt.reason(), server.unwrap_or_default())
+    format!(
+        "{}{} after {millis:.1} ms{address}",
+        attempt.reason(),
+        server.unwrap_or_default()
+    )
 }

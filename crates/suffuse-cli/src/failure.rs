@@ -28,20 +28,24 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(status: Status, report: impl Into<String>) -> Self {
-        Self { status, report: Some(report.into()) }
+        Self {
+            status,
+            report: Some(report.into()),
+        }
     }
 
     /// Makes the failure of a write to standard output. That the reader of the results has gone is none.
     pub(crate) fn output(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::BrokenPipe => Self { status: Status::Ok, report: None },
-            _ => Self::new(Status::Error, format!("error[SFX-X001]: cannot write the results: {error}")),
+            io::ErrorKind::BrokenPipe => Self {
+                status: Status::Ok,
+                report: None,
+            },
+            _ => Self::new(
+                Status::Error,
+                format!("error[SFX-X001]: cannot write the results: {error}"),
+            ),
         }
-    }
-
-    /// Returns the same failure, whose report has been printed already.
-    pub(crate) fn without_report(self) -> Self {
-        Self { report: None, ..self }
     }
 
     pub(crate) fn time_out(what: &str, seconds: f64) -> Self {
@@ -54,8 +58,24 @@ impl Failure {
 
 impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
-        Self::new(connect_status(&error), error.report())
+        let start = if is_nobody_home(&error) {
+            "\n  help: `suffuse dev` starts a server on this machine"
+        } else {
+            ""
+        };
+        Self::new(connect_status(&error), format!("{}{start}", error.report()))
     }
+}
+
+/// Returns whether nothing was reached on this machine.
+fn is_nobody_home(error: &ConnectError) -> bool {
+    let is_refused_here = |attempt: &suffuse_client::Attempt| {
+        matches!(attempt.failure(), Some(AttemptFailure::Tcp { .. }))
+            && attempt
+                .address
+                .is_some_and(|address| address.ip().is_loopback())
+    };
+    !error.attempts().is_empty() && error.attempts().iter().all(is_refused_here)
 }
 
 fn connect_status(error: &ConnectError) -> Status {
@@ -73,7 +93,9 @@ impl From<RequestError> for Failure {
     fn from(error: RequestError) -> Self {
         let status = error.reason().map_or(Status::Error, refusal_status);
         let help = error.reason().and_then(refusal_help);
-        let help = help.map(|help| format!("\n  help: {help}")).unwrap_or_default();
+        let help = help
+            .map(|help| format!("\n  help: {help}"))
+            .unwrap_or_default();
         Self::new(status, format!("error[{}]: {error}{help}", error.code()))
     }
 }
@@ -92,9 +114,9 @@ fn refusal_help(reason: &ErrorReason) -> Option<&'static str> {
         code if code == ErrorReason::ACCESS_DENIED.code => {
             Some("connect as a principal that may do this: --principal NAME --credentials PASSWORD")
         }
-        code if code == ErrorReason::EXISTS_MISMATCH.code => {
-            Some("remove the topic first, or use the type that it has: `suffuse fetch PATH` shows it")
-        }
+        code if code == ErrorReason::EXISTS_MISMATCH.code => Some(
+            "remove the topic first, or use the type that it has: `suffuse fetch PATH` shows it",
+        ),
         _ => None,
     }
 }

@@ -66,7 +66,11 @@ mod tests {
 
     #[test]
     fn control_characters_cannot_reach_a_terminal() {
-        for (text, expected) in [("plain é 漢", "plain é 漢"), ("a\nb\t", "a\\nb\\t"), ("\x1b[2J", "\\u{1b}[2J")] {
+        for (text, expected) in [
+            ("plain é 漢", "plain é 漢"),
+            ("a\nb\t", "a\\nb\\t"),
+            ("\x1b[2J", "\\u{1b}[2J"),
+        ] {
             assert_eq!(printable(text), expected);
         }
     }

@@ -20,7 +20,10 @@ impl StopSignals {
     pub(crate) fn new() -> Result<Self, Failure> {
         use tokio::signal::unix::{SignalKind, signal};
         let on = |kind| signal(kind).map_err(|error| refused(&error));
-        Ok(Self { interrupt: on(SignalKind::interrupt())?, terminate: on(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: on(SignalKind::interrupt())?,
+            terminate: on(SignalKind::terminate())?,
+        })
     }
 
     /// Takes over the signals, inside a runtime.
@@ -51,5 +54,8 @@ impl StopSignals {
 
 #[cfg(unix)]
 fn refused(error: &std::io::Error) -> Failure {
-    Failure::new(Status::Error, format!("error[SFX-X002]: cannot wait for signals: {error}"))
+    Failure::new(
+        Status::Error,
+        format!("error[SFX-X002]: cannot wait for signals: {error}"),
+    )
 }

@@ -226,7 +226,11 @@ impl Listen {
     fn to_options(&self) -> crate::Listen {
         let files = self.tls.cert.clone().zip(self.tls.key.clone());
         let tls = files.map(|(certificates, key)| TlsFiles { certificates, key });
-        crate::Listen { address: self.address, name: self.name.clone(), tls }
+        crate::Listen {
+            address: self.address,
+            name: self.name.clone(),
+            tls,
+        }
     }
 }
 

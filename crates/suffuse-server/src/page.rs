@@ -70,7 +70,7 @@ pub fn answer(
         "/page.js" => text(StatusCode::OK, "text/javascript; charset=utf-8", SCRIPT),
         "/api/values" => match ValuesRequest::parse(uri.query().unwrap_or_default()) {
             Ok(request) => return Answer::Values(request),
-            Err(refusal) => refusal,
+            Err(sentence) => values::refusal(StatusCode::BAD_REQUEST, &sentence),
         },
         _ => not_found(),
     })

@@ -12,19 +12,28 @@ use super::parse;
 #[command(next_help_heading = "Connection")]
 pub(crate) struct ConnectionArgs {
     /// The server: ws, wss, http or https
-    #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8080/diffusion")]
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "ws://127.0.0.1:8080/diffusion"
+    )]
     pub(crate) url: String,
     /// The transports to try, in this order: ws, polling [default: ws]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse::transport)]
     pub(crate) transports: Option<Vec<Transport>>,
     /// The request path, instead of the one in the URL; ends in /diffusion
-    #[arg(long, value_name = "PATH")]
-    pub(crate) path: Option<String>,
+    #[arg(long = "path", value_name = "PATH")]
+    pub(crate) request_path: Option<String>,
     /// Who connects [default: anonymous]
     #[arg(long, value_name = "NAME")]
     pub(crate) principal: Option<String>,
     /// The password; other users of this machine can see it
-    #[arg(long, value_name = "PASSWORD", requires = "principal", conflicts_with = "credentials_file")]
+    #[arg(
+        long,
+        value_name = "PASSWORD",
+        requires = "principal",
+        conflicts_with = "credentials_file"
+    )]
     pub(crate) credentials: Option<String>,
     /// A file with the password, without its last line break
     #[arg(long, value_name = "FILE", requires = "principal")]
@@ -33,7 +42,12 @@ pub(crate) struct ConnectionArgs {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse::duration)]
     pub(crate) timeout: Duration,
     /// text or json
-    #[arg(long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        hide_possible_values = true
+    )]
     pub(crate) output: Output,
 }
 

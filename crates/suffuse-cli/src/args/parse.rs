@@ -6,7 +6,9 @@ use suffuse_client::Transport;
 use suffuse_proto::{Path, Selector, TopicType};
 
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
-    let named = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    let named = text
+        .strip_prefix("localhost:")
+        .map(|port| format!("127.0.0.1:{port}"));
     named.as_deref().unwrap_or(text).parse().map_err(|_| {
         "expected an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned()
     })
@@ -21,13 +23,17 @@ pub(super) fn path(text: &str) -> Result<Path, String> {
 }
 
 pub(super) fn transport(text: &str) -> Result<Transport, String> {
-    text.trim().parse().map_err(|_| "expected ws or polling".to_owned())
+    text.trim()
+        .parse()
+        .map_err(|_| "expected ws or polling".to_owned())
 }
 
 pub(super) fn topic_type(text: &str) -> Result<TopicType, String> {
     // Users write `recordv2` and `timeseries`; the protocol has `RECORD_V2` and `TIME_SERIES`.
     let plain = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
-    let found = TopicType::ALL.iter().find(|it| it.name().is_some_and(|name| plain(name) == plain(text)));
+    let found = TopicType::ALL
+        .iter()
+        .find(|it| it.name().is_some_and(|name| plain(name) == plain(text)));
     found.copied().ok_or_else(|| {
         "expected json, string, int64, double, binary, recordv2 or timeseries".to_owned()
     })
@@ -44,7 +50,9 @@ pub(super) fn property(text: &str) -> Result<(String, String), String> {
 const DURATION_MAX: Duration = Duration::from_secs(86_400);
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let unit_at = text.find(|char: char| !char.is_ascii_digit() && char != '.').unwrap_or(text.len());
+    let unit_at = text
+        .find(|char: char| !char.is_ascii_digit() && char != '.')
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_at);
     let seconds = match unit.trim() {
         "ms" => Some(0.001),
@@ -54,7 +62,9 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         _ => None,
     };
     let number = number.parse::<f64>().ok();
-    let found = number.zip(seconds).and_then(|(number, unit)| Duration::try_from_secs_f64(number * unit).ok());
+    let found = number
+        .zip(seconds)
+        .and_then(|(number, unit)| Duration::try_from_secs_f64(number * unit).ok());
     found
         .filter(|found| !found.is_zero() && *found <= DURATION_MAX)
         .ok_or_else(|| "expected a time with its unit, such as 500ms, 10s or 5min".to_owned())

@@ -32,8 +32,15 @@ fn help_fits_a_screen_and_has_examples() {
     for command in &mut commands() {
         let help = command.render_help().to_string();
         let name = command.get_bin_name().unwrap_or("suffuse").to_owned();
-        assert!(help.lines().count() <= 40, "{name} has {} lines", help.lines().count());
-        assert!(help.lines().all(|line| line.chars().count() <= 110), "{name}:\n{help}");
+        assert!(
+            help.lines().count() <= 40,
+            "{name} has {} lines",
+            help.lines().count()
+        );
+        assert!(
+            help.lines().all(|line| line.chars().count() <= 110),
+            "{name}:\n{help}"
+        );
         let is_group = command.get_subcommands().next().is_some() && name != "suffuse";
         assert!(is_group || help.contains("Example"), "{name}");
     }

@@ -37,7 +37,11 @@ async fn tell_success(args: &ConnectArgs, connected: &Connected) -> Result<(), F
     match args.connection.output {
         Output::Json => output::result(success_document(session, round_trip)),
         Output::Text => {
-            let attempts = if args.explain { session.attempts() } else { &[] };
+            let attempts = if args.explain {
+                session.attempts()
+            } else {
+                &[]
+            };
             let mut lines: Vec<String> = attempts.iter().map(line).collect();
             lines.push(summary(session, round_trip));
             lines.extend(attempts.iter().filter_map(hint));
@@ -51,8 +55,9 @@ fn tell_failure(args: &ConnectArgs, error: ConnectError) -> Result<(), Failure> 
         output::result(failure_document(&error))?;
     } else if args.explain && !error.attempts().is_empty() {
         // The report is what was asked for, so it is a result.
-        output::result(error.report())?;
-        return Err(Failure::from(error).without_report());
+        let mut failure = Failure::from(error);
+        output::result(failure.report.take().unwrap_or_default())?;
+        return Err(failure);
     }
     Err(error.into())
 }
@@ -62,12 +67,18 @@ fn line(attempt: &Attempt) -> String {
 }
 
 fn hint(attempt: &Attempt) -> Option<String> {
-    attempt.hint().map(|hint| format!("  help: {}", output::printable(&hint)))
+    attempt
+        .hint()
+        .map(|hint| format!("  help: {}", output::printable(&hint)))
 }
 
 fn summary(session: &Session, round_trip: Duration) -> String {
     let millis = round_trip.as_secs_f64() * 1000.0;
-    format!("connected  session {}  transport {}  round trip {millis:.1} ms", session.id(), session.transport())
+    format!(
+        "connected  session {}  transport {}  round trip {millis:.1} ms",
+        session.id(),
+        session.transport()
+    )
 }
 
 fn success_document(session: &Session, round_trip: Duration) -> Value {

@@ -43,7 +43,9 @@ fn not_loopback(address: SocketAddr) -> Failure {
 
 async fn serve_until_stopped(args: &DevArgs, begin: Instant) -> Result<(), Failure> {
     let mut stop = StopSignals::new()?;
-    let server = Server::start(options(args)).await.map_err(|error| start_failure(&error, "--listen 127.0.0.1:0"))?;
+    let server = Server::start(options(args))
+        .await
+        .map_err(|error| start_failure(&error, "--listen 127.0.0.1:0"))?;
     let address = server.addresses()[0];
     let feed = (!args.no_demo).then(|| tokio::spawn(feed::run(address)));
     output::result(banner(args, address, begin))?;
@@ -76,7 +78,11 @@ fn options(args: &DevArgs) -> Options {
 }
 
 fn banner(args: &DevArgs, address: SocketAddr, begin: Instant) -> String {
-    let demo = if args.no_demo { "none (--no-demo)" } else { "topics below `demo` change all the time" };
+    let demo = if args.no_demo {
+        "none (--no-demo)"
+    } else {
+        "topics below `demo` change all the time"
+    };
     let url = match address.to_string() {
         default if default == DEFAULT_ADDRESS => String::new(),
         other => format!(" --url ws://{other}/diffusion"),

@@ -18,12 +18,19 @@ const PAGE_BYTES: u32 = 1 << 20;
 pub(crate) async fn run(args: FetchArgs) -> Result<(), Failure> {
     with_session(&args.connection, async |connected| {
         let mut results = Results::new();
-        fetch(connected, args.selector.as_str(), async |topic: &FetchedTopic| {
-            results.line(match args.connection.output {
-                Output::Text => shown::line(&topic.path, topic.topic_type, topic.raw.as_ref()),
-                Output::Json => shown::document(&topic.path, topic.topic_type, topic.raw.as_ref()).to_string(),
-            })
-        })
+        fetch(
+            connected,
+            args.selector.as_str(),
+            async |topic: &FetchedTopic| {
+                results.line(match args.connection.output {
+                    Output::Text => shown::line(&topic.path, topic.topic_type, topic.raw.as_ref()),
+                    Output::Json => {
+                        shown::document(&topic.path, topic.topic_type, topic.raw.as_ref())
+                            .to_string()
+                    }
+                })
+            },
+        )
         .await?;
         results.flush()
     })
@@ -39,7 +46,11 @@ async fn fetch(
     let mut last: Option<String> = None;
     loop {
         let topics = connected.session.topics();
-        let mut fetch = topics.fetch(selector).with_values().first(PAGE_TOPICS).maximum_result_size(PAGE_BYTES);
+        let mut fetch = topics
+            .fetch(selector)
+            .with_values()
+            .first(PAGE_TOPICS)
+            .maximum_result_size(PAGE_BYTES);
         if let Some(last) = &last {
             fetch = fetch.after(last);
         }

@@ -13,9 +13,16 @@ use crate::{
 };
 
 pub(crate) async fn run(args: GetArgs) -> Result<(), Failure> {
-    let topic = with_session(&args.connection, async |connected| find(connected, &args.path).await).await?;
+    let topic = with_session(&args.connection, async |connected| {
+        find(connected, &args.path).await
+    })
+    .await?;
     match args.connection.output {
-        Output::Json => output::result(shown::document(&topic.path, topic.topic_type, topic.raw.as_ref())),
+        Output::Json => output::result(shown::document(
+            &topic.path,
+            topic.topic_type,
+            topic.raw.as_ref(),
+        )),
         Output::Text => print_value(&topic),
     }
 }
@@ -26,7 +33,16 @@ pub(crate) async fn run(args: GetArgs) -> Result<(), Failure> {
 /// When it is not there, or the session may not read it: the server does not tell these apart.
 pub(super) async fn find(connected: &Connected, path: &Path) -> Result<FetchedTopic, Failure> {
     let selector = format!(">{path}");
-    let page = connected.answer(connected.session.topics().fetch(&selector).with_values().send()).await?;
+    let page = connected
+        .answer(
+            connected
+                .session
+                .topics()
+                .fetch(&selector)
+                .with_values()
+                .send(),
+        )
+        .await?;
     page.topics.into_iter().next().ok_or_else(|| missing(path))
 }
 
@@ -40,14 +56,24 @@ fn missing(path: &Path) -> Failure {
 
 fn print_value(topic: &FetchedTopic) -> Result<(), Failure> {
     let Some(bytes) = &topic.raw else {
-        let report = format!("error[SFX-T002]: the topic `{}` has no value yet", output::printable(&topic.path));
+        let report = format!(
+            "error[SFX-T002]: the topic `{}` has no value yet",
+            output::printable(&topic.path)
+        );
         return Err(Failure::new(Status::Error, report));
     };
     let is_terminal = io::stdout().is_terminal();
     if topic.topic_type == TopicType::BINARY && !is_terminal {
         let mut stdout = io::stdout().lock();
-        return stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(Failure::output);
+        return stdout
+            .write_all(bytes)
+            .and_then(|()| stdout.flush())
+            .map_err(Failure::output);
     }
     let text = value::to_display(topic.topic_type, bytes);
-    output::result(if is_terminal { output::printable(&text) } else { text })
+    output::result(if is_terminal {
+        output::printable(&text)
+    } else {
+        text
+    })
 }

@@ -27,7 +27,9 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     }
     log_to_stderr(tracing::Level::INFO);
     let security = SecurityFile::open(&loaded.config.node.data_dir)?;
-    let threads = std::thread::available_parallelism().map_or(2, usize::from).min(WORKER_THREADS_MAX);
+    let threads = std::thread::available_parallelism()
+        .map_or(2, usize::from)
+        .min(WORKER_THREADS_MAX);
     super::runtime(threads)?.block_on(serve_until_stopped(args, &loaded.config, &security, begin))
 }
 
@@ -38,7 +40,11 @@ async fn serve_until_stopped(
     begin: Instant,
 ) -> Result<(), Failure> {
     let mut stop = StopSignals::new()?;
-    let mut options = config.to_options(security.file.principals(&config.security.trusted_properties));
+    let mut options = config.to_options(
+        security
+            .file
+            .principals(&config.security.trusted_properties),
+    );
     options.page = Some(page(config, security));
     // The password is told before anything can go wrong: it is kept nowhere else.
     if let Some(password) = &security.admin_password {
@@ -63,9 +69,15 @@ fn page(config: &Config, security: &Opened) -> PageInfo {
 
 fn anonymous_policy(security: &SecurityFile) -> String {
     match &security.anonymous_roles {
-        None => "Anonymous sessions are refused: connect with a principal and its password.".to_owned(),
+        None => {
+            "Anonymous sessions are refused: connect with a principal and its password.".to_owned()
+        }
         Some(roles) => {
-            let names = roles.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let names = roles
+                .iter()
+                .map(String::as_str)
+                .collect::<Vec<_>>()
+                .join(", ");
             format!("Anonymous sessions are accepted, with these roles: {names}.")
         }
     }
@@ -95,30 +107,55 @@ fn banner(
         std::process::id()
     );
     for (listen, address) in config.listen.iter().zip(addresses) {
-        let (kind, scheme) = if listen.tls.cert.is_some() { ("https+wss", "https") } else { ("http+ws", "http") };
-        _ = writeln!(out, "  listening   {kind:<9} {scheme}://{address}/diffusion    (any path ending in /diffusion)");
+        let (kind, scheme) = if listen.tls.cert.is_some() {
+            ("https+wss", "https")
+        } else {
+            ("http+ws", "http")
+        };
+        _ = writeln!(
+            out,
+            "  listening   {kind:<9} {scheme}://{address}/diffusion    (any path ending in /diffusion)"
+        );
         if scheme == "http" && !address.ip().is_loopback() {
             out.push_str("              NO TLS: passwords cross the network in clear unless a proxy in front encrypts\n");
         }
     }
-    let source = args.config.as_ref().map_or("defaults".to_owned(), |file| file.display().to_string());
+    let source = args
+        .config
+        .as_ref()
+        .map_or("defaults".to_owned(), |file| file.display().to_string());
     _ = writeln!(out, "  config      {source}");
     _ = writeln!(out, "  store       memory: values are lost at exit");
     _ = writeln!(
         out,
-        "  security    {}: {} principals. {}",
+        "  security    {}, principals: {}. {}",
         security.path.display(),
         security.file.principals.len(),
         anonymous_policy(&security.file)
     );
-    _ = write!(out, "  ready in {:.0} ms; Ctrl-C or SIGTERM stops it", begin.elapsed().as_secs_f64() * 1000.0);
+    _ = write!(
+        out,
+        "  ready in {:.0} ms; Ctrl-C or SIGTERM stops it",
+        begin.elapsed().as_secs_f64() * 1000.0
+    );
     out
 }
 
 /// Stops a server in order; a second signal ends the program at once.
-pub(super) async fn stop(server: Server, signals: &mut StopSignals, signal: &str) -> Result<(), Failure> {
+pub(super) async fn stop(
+    server: Server,
+    signals: &mut StopSignals,
+    signal: &str,
+) -> Result<(), Failure> {
     let sessions = server.inspect(|broker| broker.stats().sessions).await;
-    output::result(format_args!("\n{signal}: stopping, {sessions} sessions are told; again to stop at once"))?;
+    let told = if sessions == 1 {
+        "1 session is told".to_owned()
+    } else {
+        format!("{sessions} sessions are told")
+    };
+    output::result(format_args!(
+        "\n{signal}: stopping, {told}; again to stop at once"
+    ))?;
     tokio::select! {
         () = server.stop() => output::result("stopped"),
         signal = signals.next() => {

@@ -21,7 +21,10 @@ fn print_table() -> Result<(), Failure> {
     for entry in SERVICES {
         let built = if is_built(entry) { "built" } else { "-" };
         let (id, who) = (entry.id.0, direction(entry.direction));
-        results.line(format_args!("{id:>4}  {:<34}  {who:<6}  {built}", entry.name))?;
+        results.line(format_args!(
+            "{id:>4}  {:<34}  {who:<6}  {built}",
+            entry.name
+        ))?;
     }
     let built = SERVICES.iter().filter(|entry| is_built(entry)).count();
     results.line(format_args!("{built} of {} are built", SERVICES.len()))?;

@@ -25,15 +25,26 @@ pub(crate) async fn run(args: SetArgs) -> Result<(), Failure> {
     let given = Given::read(&args.value)?;
     with_session(&args.connection, async |connected| {
         match args.create {
-            Some(topic_type) => create(connected, &args, topic_type, given.encode(topic_type)?).await?,
+            Some(topic_type) => {
+                create(connected, &args, topic_type, given.encode(topic_type)?).await?
+            }
             None => {
                 let topic_type = get::find(connected, &args.path).await?.topic_type;
                 let value = given.encode(topic_type)?;
-                connected.answer(connected.session.topics().set_raw(args.path.as_str(), topic_type, value)).await?;
+                connected
+                    .answer(connected.session.topics().set_raw(
+                        args.path.as_str(),
+                        topic_type,
+                        value,
+                    ))
+                    .await?;
             }
         }
         match args.connection.output {
-            Output::Text => output::result(format_args!("set {}", output::printable(args.path.as_str()))),
+            Output::Text => output::result(format_args!(
+                "set {}",
+                output::printable(args.path.as_str())
+            )),
             Output::Json => output::result(json!({ "path": args.path.as_str(), "result": "set" })),
         }
     })
@@ -49,7 +60,9 @@ async fn create(
     let topics = connected.session.topics();
     let specification = TopicSpecification::new(topic_type);
     let always = UpdateConstraint::Unconstrained;
-    connected.answer(topics.add_and_set_raw_if(args.path.as_str(), specification, value, always)).await?;
+    connected
+        .answer(topics.add_and_set_raw_if(args.path.as_str(), specification, value, always))
+        .await?;
     Ok(())
 }
 
@@ -76,9 +89,15 @@ impl Given {
 
     fn from_reader(name: &str, reader: impl Read) -> Result<Self, Failure> {
         let mut content = Vec::new();
-        reader.take(VALUE_BYTES_MAX + 1).read_to_end(&mut content).map_err(|error| unreadable(name, &error))?;
+        reader
+            .take(VALUE_BYTES_MAX + 1)
+            .read_to_end(&mut content)
+            .map_err(|error| unreadable(name, &error))?;
         if content.len() as u64 > VALUE_BYTES_MAX {
-            return Err(unreadable(name, &io::Error::other("it has more than 64 MiB")));
+            return Err(unreadable(
+                name,
+                &io::Error::other("it has more than 64 MiB"),
+            ));
         }
         Ok(Self::Content(content))
     }
@@ -88,9 +107,12 @@ impl Given {
     fn encode(&self, topic_type: TopicType) -> Result<Bytes, Failure> {
         let text = match self {
             Self::Text(text) => text,
-            Self::Content(content) if topic_type == TopicType::BINARY => return Ok(content.clone().into()),
+            Self::Content(content) if topic_type == TopicType::BINARY => {
+                return Ok(content.clone().into());
+            }
             Self::Content(content) => {
-                let text = std::str::from_utf8(content).map_err(|error| unfit(topic_type, &error.to_string()))?;
+                let text = std::str::from_utf8(content)
+                    .map_err(|error| unfit(topic_type, &error.to_string()))?;
                 let line = text.strip_suffix('\n').unwrap_or(text);
                 line.strip_suffix('\r').unwrap_or(line)
             }
@@ -100,7 +122,10 @@ impl Given {
 }
 
 fn unreadable(name: &str, error: &io::Error) -> Failure {
-    Failure::new(Status::Usage, format!("error[SFX-T004]: cannot read the value from `{name}`: {error}"))
+    Failure::new(
+        Status::Usage,
+        format!("error[SFX-T004]: cannot read the value from `{name}`: {error}"),
+    )
 }
 
 fn unfit(topic_type: TopicType, problem: &str) -> Failure {
@@ -109,7 +134,10 @@ fn unfit(topic_type: TopicType, problem: &str) -> Failure {
         _ => "",
     };
     let name = topic_type.data_type_name().unwrap_or_default();
-    Failure::new(Status::Usage, format!("error[SFX-T005]: the value is not a value of type {name}: {problem}{help}"))
+    Failure::new(
+        Status::Usage,
+        format!("error[SFX-T005]: the value is not a value of type {name}: {problem}{help}"),
+    )
 }
 
 #[cfg(test)]
@@ -134,8 +162,16 @@ mod tests {
             (content("-3\n"), TopicType::INT64, Ok("-3")),
             (content("1\n"), TopicType::BINARY, Ok("1\n")),
             (text("0x6869"), TopicType::BINARY, Ok("hi")),
-            (text("hello"), TopicType::JSON, Err("a text is JSON in quotes")),
-            (text("1.5"), TopicType::INT64, Err("not a value of type int64")),
+            (
+                text("hello"),
+                TopicType::JSON,
+                Err("a text is JSON in quotes"),
+            ),
+            (
+                text("1.5"),
+                TopicType::INT64,
+                Err("not a value of type int64"),
+            ),
             (Given::Content(vec![0xff]), TopicType::STRING, Err("utf-8")),
         ];
         for (given, topic_type, expected) in cases {

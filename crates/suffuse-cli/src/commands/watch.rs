@@ -32,9 +32,15 @@ pub(crate) async fn run(args: WatchArgs) -> Result<(), Failure> {
     let begin = Instant::now();
     with_session(&args.connection, async |connected| {
         let session = &connected.session;
-        let stream = connected.answer(session.topics().notices::<Raw>(args.selector.as_str())).await?;
+        let stream = connected
+            .answer(session.topics().notices::<Raw>(args.selector.as_str()))
+            .await?;
         let millis = begin.elapsed().as_secs_f64() * 1000.0;
-        output::note(format_args!("connected  {}  session {}  {millis:.0} ms", session.transport(), session.id()));
+        output::note(format_args!(
+            "connected  {}  session {}  {millis:.0} ms",
+            session.transport(),
+            session.id()
+        ));
         match args.stats {
             true => print_stats(connected, stream, &args, &mut stop).await,
             false => print_notices(connected, stream, &args, &mut stop).await,
@@ -98,9 +104,15 @@ fn rendered(notice: &TopicNotice<Raw>, args: &WatchArgs) -> Option<String> {
 }
 
 fn update_line(update: &Update<Raw>) -> String {
-    let line = shown::line(update.path.as_str(), update.specification.topic_type, Some(&update.raw));
+    let line = shown::line(
+        update.path.as_str(),
+        update.specification.topic_type,
+        Some(&update.raw),
+    );
     match update.received {
-        Received::Delta { bytes } => format!("{line}  (delta of {bytes} bytes for {})", update.raw.len()),
+        Received::Delta { bytes } => {
+            format!("{line}  (delta of {bytes} bytes for {})", update.raw.len())
+        }
         Received::Value { .. } | Received::Cached => line,
     }
 }
@@ -172,7 +184,8 @@ async fn print_stats(
 ) -> Result<(), Failure> {
     let mut topics = BTreeSet::new();
     let mut counts = Counts::default();
-    let mut second = tokio::time::interval_at(tokio::time::Instant::now() + STATS_INTERVAL, STATS_INTERVAL);
+    let mut second =
+        tokio::time::interval_at(tokio::time::Instant::now() + STATS_INTERVAL, STATS_INTERVAL);
     second.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         let notice = tokio::select! {

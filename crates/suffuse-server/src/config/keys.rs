@@ -218,8 +218,14 @@ pub(crate) fn contradictions(config: &Config) -> Vec<Diagnostic> {
     }
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if !config.session.cookie.bytes().all(is_token) {
-        let message = format!("`{}` cannot be the name of a cookie", config.session.cookie.escape_debug());
-        refuse(message, "use letters, digits, - and _ for session.cookie, or nothing for no cookie");
+        let message = format!(
+            "`{}` cannot be the name of a cookie",
+            config.session.cookie.escape_debug()
+        );
+        refuse(
+            message,
+            "use letters, digits, - and _ for session.cookie, or nothing for no cookie",
+        );
     }
     if config.listen.is_empty() {
         refuse(

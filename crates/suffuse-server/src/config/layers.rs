@@ -237,7 +237,7 @@ impl Reading {
         for (key, value) in root {
             match (key.get_ref().as_ref(), value.get_ref()) {
                 ("listen", DeValue::Array(tables)) => {
-                    self.read_listeners(source, tables, &value.span())
+                    self.read_listeners(source, tables, &value.span());
                 }
                 ("listen", _) => {
                     let place = source.place(key.span(), "expected [[listen]]");
@@ -408,9 +408,7 @@ impl Reading {
     }
 
     fn refuse_syntax(&mut self, source: &Source<'_>, error: &toml::de::Error) {
-        let at = error
-            .span()
-            .unwrap_or_else(|| source.text.len()..source.text.len());
+        let at = error.span().unwrap_or(source.text.len()..source.text.len());
         let place = source.place(at, error.message().replace('\n', ", "));
         self.refuse(
             "SFX-K003",

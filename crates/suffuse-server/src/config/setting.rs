@@ -204,7 +204,7 @@ impl Setting for Vec<String> {
             "[{}]",
             self.iter()
                 .map(|item| quote(item))
-                .collect::<Vec<_>>()
+                .collect::<Vec<String>>()
                 .join(", ")
         ))
     }

@@ -130,15 +130,30 @@ fn settings_reach_the_server() {
         "listen.0.tls.cert=a.pem",
         "listen.0.tls.key=b.pem",
     ];
-    let options = with_sets(&sets).unwrap().config.to_options(PrincipalStore::default());
+    let options = with_sets(&sets)
+        .unwrap()
+        .config
+        .to_options(PrincipalStore::default());
     assert_eq!(options.broker.node.as_str(), "n07");
     assert_eq!(options.limits.stop_timeout, Duration::from_secs(1));
     assert_eq!(options.limits.poll_hold, Duration::from_secs(2));
     assert_eq!(options.broker.message_bytes_max, 1 << 20);
     assert_eq!(options.cookie, None);
-    assert_eq!((options.broker.sessions_max, options.broker.topics_max), (5, 6));
-    assert_eq!(options.allowed_origins, Origins::List(["https://a.example".to_owned()].into()));
-    assert_eq!(options.listen[0].tls.as_ref().map(|files| files.key.as_path()), Some("b.pem".as_ref()));
+    assert_eq!(
+        (options.broker.sessions_max, options.broker.topics_max),
+        (5, 6)
+    );
+    assert_eq!(
+        options.allowed_origins,
+        Origins::List(["https://a.example".to_owned()].into())
+    );
+    assert_eq!(
+        options.listen[0]
+            .tls
+            .as_ref()
+            .map(|files| files.key.as_path()),
+        Some("b.pem".as_ref())
+    );
 }
 
 #[test]

@@ -146,31 +146,35 @@ fn values_are_json() {
     else {
         panic!("refused");
     };
-    let topic = |path: &str, topic_type, value| PublicTopic { path: Path::parse(path).unwrap(), topic_type, value };
+    let topic = |path: &str, topic_type, value| PublicTopic {
+        path: Path::parse(path).unwrap(),
+        topic_type,
+        value,
+    };
     let found = [
-        (
-            path("a/json"),
+        topic(
+            "a/json",
             TopicType::JSON,
             Some(value::json::from_text("{\"bid\":1.5}").unwrap()),
         ),
-        (
-            path("a/text"),
+        topic(
+            "a/text",
             TopicType::STRING,
             Some(value::primitive::encode_string(Some("hi"))),
         ),
-        (
-            path("a/none"),
+        topic(
+            "a/none",
             TopicType::INT64,
             Some(value::primitive::encode_int64(None)),
         ),
         topic("a/new", TopicType::DOUBLE, None),
-        (
-            path("a/bin"),
+        topic(
+            "a/bin",
             TopicType::BINARY,
             Some(Bytes::from_static(&[0, 255])),
         ),
-        (
-            path("a/large"),
+        topic(
+            "a/large",
             TopicType::BINARY,
             Some(Bytes::from(vec![b'x'; 20_000])),
         ),

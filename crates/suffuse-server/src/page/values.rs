@@ -25,12 +25,11 @@ pub struct ValuesRequest {
 }
 
 impl ValuesRequest {
-    /// Reads the query of a request, or makes the answer that refuses it.
-    pub(super) fn parse(query: &str) -> Result<Self, Response<Bytes>> {
-        Self::parse_fields(query).map_err(|sentence| refusal(StatusCode::BAD_REQUEST, &sentence))
-    }
-
-    fn parse_fields(query: &str) -> Result<Self, String> {
+    /// Reads the query of a request.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong.
+    pub(super) fn parse(query: &str) -> Result<Self, String> {
         let mut text = None;
         let mut limit = LIMIT_DEFAULT;
         for field in query.split('&').filter(|field| !field.is_empty()) {
@@ -59,11 +58,17 @@ impl ValuesRequest {
     /// and `None` that anonymous sessions may not ask.
     pub(super) fn respond(&self, found: Option<&[PublicTopic]>) -> Response<Bytes> {
         let Some(found) = found else {
-            return refusal(StatusCode::FORBIDDEN, "anonymous sessions may not read these topics");
+            return refusal(
+                StatusCode::FORBIDDEN,
+                "anonymous sessions may not read these topics",
+            );
         };
         let values: Vec<Value> = found.iter().take(self.limit).map(entry).collect();
         let more = found.len() > self.limit;
-        json_response(StatusCode::OK, &json!({ "selector": self.text, "values": values, "more": more }))
+        json_response(
+            StatusCode::OK,
+            &json!({ "selector": self.text, "values": values, "more": more }),
+        )
     }
 }
 
@@ -90,7 +95,10 @@ fn entry(topic: &PublicTopic) -> Value {
         entry["value"] = Value::Null;
         return entry;
     };
-    match (bytes.len() <= VALUE_BYTES_MAX).then(|| shown(topic.topic_type, bytes)).flatten() {
+    match (bytes.len() <= VALUE_BYTES_MAX)
+        .then(|| shown(topic.topic_type, bytes))
+        .flatten()
+    {
         Some(value) => entry["value"] = value,
         None => entry["bytes"] = bytes.len().into(),
     }
@@ -107,7 +115,7 @@ fn shown(topic_type: TopicType, bytes: &[u8]) -> Option<Value> {
     }
 }
 
-fn refusal(status: StatusCode, sentence: &str) -> Response<Bytes> {
+pub(super) fn refusal(status: StatusCode, sentence: &str) -> Response<Bytes> {
     json_response(status, &json!({ "error": sentence }))
 }
 

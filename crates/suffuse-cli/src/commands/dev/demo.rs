@@ -10,18 +10,27 @@ pub(super) const TICK: Duration = Duration::from_millis(200);
 /// How many ticks there are in a second.
 const TICKS_PER_SECOND: u64 = 5;
 
-const STOCKS: [(&str, f64); 5] =
-    [("ACME", 101.25), ("GLOBEX", 48.10), ("HOOLI", 312.00), ("INITECH", 7.95), ("UMBRELLA", 66.60)];
+const STOCKS: [(&str, f64); 5] = [
+    ("ACME", 101.25),
+    ("GLOBEX", 48.10),
+    ("HOOLI", 312.00),
+    ("INITECH", 7.95),
+    ("UMBRELLA", 66.60),
+];
 
 /// The demo topics and their types.
 pub(super) fn topics() -> Vec<(String, TopicType)> {
-    let prices = STOCKS.iter().map(|(name, _)| (format!("demo/price/{name}"), TopicType::JSON));
+    let prices = STOCKS
+        .iter()
+        .map(|(name, _)| (format!("demo/price/{name}"), TopicType::JSON));
     let others = [
         ("demo/clock", TopicType::STRING),
         ("demo/score", TopicType::INT64),
         ("demo/temperature", TopicType::DOUBLE),
     ];
-    prices.chain(others.map(|(path, topic_type)| (path.to_owned(), topic_type))).collect()
+    prices
+        .chain(others.map(|(path, topic_type)| (path.to_owned(), topic_type)))
+        .collect()
 }
 
 /// One new value.
@@ -44,7 +53,13 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) fn new(seed: u64) -> Self {
-        Self { tick: 0, random: seed | 1, bids: STOCKS.map(|(_, bid)| bid), score: 0, temperature: 21.5 }
+        Self {
+            tick: 0,
+            random: seed | 1,
+            bids: STOCKS.map(|(_, bid)| bid),
+            score: 0,
+            temperature: 21.5,
+        }
     }
 
     /// Returns what changes at the next tick; at the first one that is everything.
@@ -84,7 +99,11 @@ impl Demo {
     fn temperature(&mut self) -> Change {
         let step = f64::from(self.below(11)) / 50.0 - 0.1;
         self.temperature += step + (21.5 - self.temperature) * 0.02;
-        change("demo/temperature", TopicType::DOUBLE, rounded(self.temperature, 10.0).into())
+        change(
+            "demo/temperature",
+            TopicType::DOUBLE,
+            rounded(self.temperature, 10.0).into(),
+        )
     }
 
     /// Returns a number below `bound`, by xorshift: nothing depends on its quality.
@@ -97,7 +116,11 @@ impl Demo {
 }
 
 fn change(path: &str, topic_type: TopicType, value: Value) -> Change {
-    Change { path: path.to_owned(), topic_type, value }
+    Change {
+        path: path.to_owned(),
+        topic_type,
+        value,
+    }
 }
 
 fn rounded(number: f64, scale: f64) -> f64 {
@@ -106,10 +129,18 @@ fn rounded(number: f64, scale: f64) -> f64 {
 
 /// Returns the time as text, such as `2026-11-24T13:17:05Z`.
 fn utc(now: SystemTime) -> String {
-    let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let seconds = now
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
     let (year, month, day) = date(seconds / 86_400);
     let second = seconds % 86_400;
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    )
 }
 
 /// Returns the date of a day, counted from 1970-01-01. Years are taken to begin in March, so that the leap
@@ -118,11 +149,16 @@ fn date(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;
     let era = shifted / 146_097;
     let day_of_era = shifted % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
@@ -142,18 +178,28 @@ mod tests {
             (4_107_542_400, "2100-03-01T00:00:00Z"),
         ];
         for (seconds, expected) in cases {
-            assert_eq!(utc(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)), expected);
+            assert_eq!(
+                utc(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)),
+                expected
+            );
         }
     }
 
     #[test]
     fn every_topic_gets_a_value_at_once_and_changes() {
         let mut demo = Demo::new(7);
-        let paths = |changes: &[Change]| changes.iter().map(|it| it.path.clone()).collect::<BTreeSet<_>>();
+        let paths = |changes: &[Change]| {
+            changes
+                .iter()
+                .map(|it| it.path.clone())
+                .collect::<BTreeSet<_>>()
+        };
         let all: BTreeSet<String> = topics().into_iter().map(|(path, _)| path).collect();
 
         assert_eq!(paths(&demo.next(SystemTime::UNIX_EPOCH)), all);
-        let later: Vec<Change> = (0..100).flat_map(|_| demo.next(SystemTime::now())).collect();
+        let later: Vec<Change> = (0..100)
+            .flat_map(|_| demo.next(SystemTime::now()))
+            .collect();
         assert_eq!(paths(&later), all);
     }
 
@@ -165,8 +211,14 @@ mod tests {
                 continue;
             };
             let (_, start) = STOCKS.iter().find(|(stock, _)| *stock == name).unwrap();
-            let (bid, ask) = (change.value["bid"].as_f64().unwrap(), change.value["ask"].as_f64().unwrap());
-            assert!(bid < ask && bid > start * 0.5 && bid < start * 2.0, "{change:?}");
+            let (bid, ask) = (
+                change.value["bid"].as_f64().unwrap(),
+                change.value["ask"].as_f64().unwrap(),
+            );
+            assert!(
+                bid < ask && bid > start * 0.5 && bid < start * 2.0,
+                "{change:?}"
+            );
         }
     }
 }

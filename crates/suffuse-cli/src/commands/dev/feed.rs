@@ -35,9 +35,15 @@ pub(super) async fn run(address: SocketAddr) {
     }
 }
 
-async fn feed(session: &Session, demo: &mut Demo) -> Result<std::convert::Infallible, RequestError> {
+async fn feed(
+    session: &Session,
+    demo: &mut Demo,
+) -> Result<std::convert::Infallible, RequestError> {
     for (path, topic_type) in demo::topics() {
-        session.topics().add(&path, TopicSpecification::new(topic_type)).await?;
+        session
+            .topics()
+            .add(&path, TopicSpecification::new(topic_type))
+            .await?;
     }
     let mut ticks = tokio::time::interval(demo::TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -55,7 +61,12 @@ async fn set(session: &Session, change: &Change) -> Result<(), RequestError> {
         None => change.value.to_string(),
     };
     match value::from_display(change.topic_type, &text) {
-        Ok(bytes) => session.topics().set_raw(&change.path, change.topic_type, bytes).await,
+        Ok(bytes) => {
+            session
+                .topics()
+                .set_raw(&change.path, change.topic_type, bytes)
+                .await
+        }
         Err(error) => {
             // Only a mistake in `demo` comes here; the other topics go on.
             tracing::warn!(path = change.path, %error, "a demo value does not fit its topic");

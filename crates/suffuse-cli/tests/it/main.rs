@@ -1,0 +1,7 @@
+//! The binary, as users run it.
+
+mod client;
+mod connect;
+mod dev;
+mod serve;
+mod support;
