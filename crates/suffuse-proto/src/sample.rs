@@ -12,7 +12,7 @@ impl Random {
     }
 
     /// Returns 64 random bits (xorshift64*).
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -21,12 +21,12 @@ impl Random {
 
     /// Returns a number below `bound`.
     pub fn below(&mut self, bound: usize) -> usize {
-        (self.next() >> 33) as usize % bound
+        (self.bits() >> 33) as usize % bound
     }
 
     /// Returns a byte.
     pub fn byte(&mut self) -> u8 {
-        self.next() as u8
+        self.bits() as u8
     }
 
     /// Returns an integer: small, large, negative and extreme ones are equally likely.
@@ -37,7 +37,7 @@ impl Random {
             2 => i64::MIN,
             3 => -1,
             4 => self.below(1000) as i64,
-            _ => self.next().cast_signed(),
+            _ => self.bits().cast_signed(),
         }
     }
 
