@@ -188,11 +188,11 @@ impl Builder {
             (None, Some(url)) => url.host.clone(),
             (None, None) => "localhost".to_owned(),
         };
-        let port = self.port.or(url.as_ref().and_then(|url| url.port));
+        let port = self.port.or_else(|| url.as_ref().and_then(|url| url.port));
         if port == Some(0) {
             return Err(ConnectError::InvalidPort);
         }
-        let secure = self.secure.or(url.as_ref().map(|url| url.secure));
+        let secure = self.secure.or_else(|| url.as_ref().map(|url| url.secure));
         let secure = secure.unwrap_or(matches!(port, None | Some(443)));
         let path = match (&self.path, url) {
             (Some(path), _) => endpoint::request_path(path)?,

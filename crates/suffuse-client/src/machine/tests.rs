@@ -340,9 +340,12 @@ fn a_notification_that_cannot_be_understood_is_answered_with_an_error() {
         .expect(&[]);
 }
 
+/// A way to end a session.
+type End = fn(&mut Bench);
+
 #[test]
 fn the_end_of_the_session_answers_what_waits() {
-    let reasons: [(fn(&mut Bench), &str); 3] = [
+    let reasons: [(End, &str); 3] = [
         (
             |bench| {
                 bench.receive_bytes(bytes("1c"));
@@ -397,7 +400,7 @@ fn only_pings_of_the_server_keep_the_session_alive() {
 
 #[test]
 fn closing_tells_the_server_and_waits_for_it() {
-    let ends: [fn(&mut Bench); 3] = [
+    let ends: [End; 3] = [
         |bench| {
             bench.receive_bytes(bytes("1c"));
         },

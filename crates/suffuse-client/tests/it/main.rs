@@ -1,7 +1,10 @@
 //! The client against scripted peers and against a server in the same process.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
 mod attempts;
 mod peer;
 mod polling;
+mod server;
 mod tls;
 mod websocket;

@@ -84,17 +84,14 @@ async fn an_issuer_that_is_not_trusted_is_named() {
         .url(format!("wss://localhost:{}", server.port))
         .transports(Transport::ALL);
     let error = within(builder.open()).await.unwrap_err();
-    match &error {
-        // A machine without any trusted issuer cannot begin.
-        ConnectError::TlsConfiguration { .. } => {}
-        _ => assert_eq!(
-            error
-                .to_string()
-                .matches("no TLS: invalid peer certificate")
-                .count(),
+    // A machine without any trusted issuer cannot even begin.
+    if !matches!(error, ConnectError::TlsConfiguration { .. }) {
+        let report = error.to_string();
+        assert_eq!(
+            report.matches("no TLS: invalid peer certificate").count(),
             2,
-            "{error}"
-        ),
+            "{report}"
+        );
     }
 }
 

@@ -54,10 +54,9 @@ impl Pair {
     }
 
     async fn receive(&mut self) -> Bytes {
-        match within(self.peer.next()).await.expect("a message").unwrap() {
-            Message::Binary(bytes) => bytes,
-            other => panic!("{other:?}"),
-        }
+        let message = within(self.peer.next()).await.expect("a message").unwrap();
+        assert!(message.is_binary(), "{message:?}");
+        message.into_data()
     }
 }
 

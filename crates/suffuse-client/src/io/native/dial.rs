@@ -122,8 +122,8 @@ impl Dialer {
 }
 
 fn describe(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => "connection refused: nothing listens there".to_owned(),
-        _ => shortened(&error.to_string()),
+    if error.kind() == io::ErrorKind::ConnectionRefused {
+        return "connection refused: nothing listens there".to_owned();
     }
+    shortened(&error.to_string())
 }

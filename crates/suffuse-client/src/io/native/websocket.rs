@@ -159,12 +159,11 @@ fn closed(frame: Option<CloseFrame>) -> Failure {
 }
 
 fn describe(error: &tungstenite::Error) -> String {
-    match error {
-        tungstenite::Error::Protocol(
-            tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
-        ) => "the peer ended the TCP connection".to_owned(),
-        error => http::chain(error),
+    use tungstenite::{Error::Protocol, error::ProtocolError::ResetWithoutClosingHandshake};
+    if matches!(error, Protocol(ResetWithoutClosingHandshake)) {
+        return "the peer ended the TCP connection".to_owned();
     }
+    http::chain(error)
 }
 
 /// Starts the tasks that carry messages.
