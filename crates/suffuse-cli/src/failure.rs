@@ -36,16 +36,16 @@ impl Failure {
 
     /// Makes the failure of a write to standard output. That the reader of the results has gone is none.
     pub(crate) fn output(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self {
                 status: Status::Ok,
                 report: None,
-            },
-            _ => Self::new(
-                Status::Error,
-                format!("error[SFX-X001]: cannot write the results: {error}"),
-            ),
+            };
         }
+        Self::new(
+            Status::Error,
+            format!("error[SFX-X001]: cannot write the results: {error}"),
+        )
     }
 
     pub(crate) fn time_out(what: &str, seconds: f64) -> Self {

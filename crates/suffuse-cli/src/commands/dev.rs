@@ -70,7 +70,7 @@ fn options(args: &DevArgs) -> Options {
         node: args.node.to_string(),
         mode: "development mode".to_owned(),
         security: "Development mode: only this machine can connect. Anonymous sessions may read everything; the \
-                   principals admin and control, password `password`, may change topics. Values are lost when the \
+                   principals admin and control, whose password is “password”, may change topics. Values are lost when the \
                    server stops."
             .to_owned(),
     });

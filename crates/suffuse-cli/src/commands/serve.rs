@@ -123,7 +123,7 @@ fn banner(
     let source = args
         .config
         .as_ref()
-        .map_or("defaults".to_owned(), |file| file.display().to_string());
+        .map_or_else(|| "defaults".to_owned(), |file| file.display().to_string());
     _ = writeln!(out, "  config      {source}");
     _ = writeln!(out, "  store       memory: values are lost at exit");
     _ = writeln!(
@@ -166,9 +166,10 @@ pub(super) async fn stop(
 
 /// Returns the failure of a start.
 pub(super) fn start_failure(error: &StartError, other_port: &str) -> Failure {
-    let help = match error {
-        StartError::Listen { .. } => format!("\n  help: {other_port} takes a free port"),
-        _ => String::new(),
+    let help = if matches!(error, StartError::Listen { .. }) {
+        format!("\n  help: {other_port} takes a free port")
+    } else {
+        String::new()
     };
     Failure::new(Status::Error, format!("error[SFX-X012]: {error}{help}"))
 }

@@ -26,7 +26,7 @@ pub(crate) async fn run(args: SetArgs) -> Result<(), Failure> {
     with_session(&args.connection, async |connected| {
         match args.create {
             Some(topic_type) => {
-                create(connected, &args, topic_type, given.encode(topic_type)?).await?
+                create(connected, &args, topic_type, given.encode(topic_type)?).await?;
             }
             None => {
                 let topic_type = get::find(connected, &args.path).await?.topic_type;

@@ -1,7 +1,12 @@
 //! The binary, as users run it.
 
+#[cfg(test)]
 mod client;
+#[cfg(test)]
 mod connect;
+#[cfg(test)]
 mod dev;
+#[cfg(test)]
 mod serve;
+#[cfg(test)]
 mod support;

@@ -200,13 +200,8 @@ impl Setting for Vec<String> {
     }
 
     fn write(&self) -> Option<String> {
-        Some(format!(
-            "[{}]",
-            self.iter()
-                .map(|item| quote(item))
-                .collect::<Vec<String>>()
-                .join(", ")
-        ))
+        let items: Self = self.iter().map(|item| quote(item)).collect();
+        Some(format!("[{}]", items.join(", ")))
     }
 }
 
@@ -230,7 +225,7 @@ mod tests {
     use super::*;
 
     fn read<T: Setting>(toml: &str) -> Result<T, String> {
-        T::read(DeValue::parse(toml).unwrap().get_ref())
+        T::read(DeValue::parse(toml).expect("a test gives TOML").get_ref())
     }
 
     #[test]
