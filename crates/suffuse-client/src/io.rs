@@ -3,3 +3,6 @@
 pub(crate) mod link;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) mod native;
+
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use native::Stopwatch;

@@ -107,11 +107,6 @@ impl<Ticket> Machine<Ticket> {
         }
     }
 
-    /// Returns whether another request can be taken now.
-    pub(crate) fn has_room(&self) -> bool {
-        self.conversations.has_room()
-    }
-
     /// Asks the server for a service.
     pub(crate) fn request(&mut self, service: ServiceId, body: Bytes, ticket: Ticket) {
         let closed = match &self.phase {

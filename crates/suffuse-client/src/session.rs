@@ -1,22 +1,19 @@
 //! A session, as the application holds it.
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use suffuse_proto::{
     Codec as _, Selector, Service, SessionId, TopicType, message::ServiceId, service::UserPing,
 };
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::{
     attempt::Attempt,
     builder::Builder,
     error::{CloseReason, RequestError},
     features::{session_properties::Properties, topics::Topics},
+    io::Stopwatch,
     machine::VERSION,
     streams::Queue,
     transport::Transport,
@@ -25,8 +22,23 @@ use crate::{
 /// How many commands may wait for the driver; the application waits for room.
 pub(crate) const COMMANDS_MAX: usize = 1024;
 
+/// How many requests may wait for an answer; further ones wait in the application.
+const REQUESTS_MAX: usize = 4096;
+
 /// Where a request is answered.
-pub(crate) type Ticket = oneshot::Sender<Result<Bytes, RequestError>>;
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    answer: oneshot::Sender<Result<Bytes, RequestError>>,
+    /// One of [`REQUESTS_MAX`]; free again when the request is answered, not when nobody waits for it.
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Ticket {
+    pub(crate) fn answer(self, result: Result<Bytes, RequestError>) {
+        // The application may have dropped the request.
+        let _ = self.answer.send(result);
+    }
+}
 
 /// What the application wants of the driver of its session.
 #[derive(Debug)]
@@ -60,6 +72,7 @@ struct Shared {
     id: SessionId,
     transport: Transport,
     attempts: Vec<Attempt>,
+    requests: Arc<Semaphore>,
     commands: mpsc::Sender<Command>,
     ended: watch::Receiver<Option<CloseReason>>,
 }
@@ -84,10 +97,12 @@ impl Session {
     ) -> (Self, DriverEnds) {
         let (commands, driver_commands) = mpsc::channel(COMMANDS_MAX);
         let (driver_ended, ended) = watch::channel(None);
+        let requests = Arc::new(Semaphore::new(REQUESTS_MAX));
         let shared = Shared {
             id,
             transport,
             attempts,
+            requests,
             commands,
             ended,
         };
@@ -138,7 +153,7 @@ impl Session {
     /// # Errors
     /// When the session is closed.
     pub async fn ping(&self) -> Result<Duration, RequestError> {
-        let start = Instant::now();
+        let start = Stopwatch::start();
         self.request::<UserPing>(&()).await?;
         Ok(start.elapsed())
     }
@@ -170,7 +185,18 @@ impl Session {
         &self,
         request: &S::Request,
     ) -> Result<S::Response, RequestError> {
-        let (ticket, answer) = oneshot::channel();
+        let permit = self
+            .shared
+            .requests
+            .clone()
+            .acquire_owned()
+            .await
+            .expect("it is never closed");
+        let (sender, answer) = oneshot::channel();
+        let ticket = Ticket {
+            answer: sender,
+            _permit: permit,
+        };
         let body = request.to_bytes(VERSION);
         self.command(Command::Request {
             service: S::ID,

@@ -60,15 +60,24 @@ impl<T: TopicRead> Update<T> {
             .transpose()
     }
 
-    fn new(item: Item, raw: Bytes, previous: Option<Bytes>, received: Received) -> Self {
-        let value = T::read(item.specification.topic_type, &raw);
+    /// Returns the update that an item of a queue is, if it is one.
+    fn from_item(item: Item) -> Option<Self> {
         let Item {
             path,
             specification,
+            event,
             missed,
-            ..
         } = item;
-        Self {
+        let TopicEvent::Value {
+            payload: raw,
+            previous,
+            received,
+        } = event
+        else {
+            return None;
+        };
+        let value = T::read(specification.topic_type, &raw);
+        Some(Self {
             path,
             specification,
             value,
@@ -76,7 +85,7 @@ impl<T: TopicRead> Update<T> {
             previous,
             received,
             missed,
-        }
+        })
     }
 }
 
@@ -101,19 +110,10 @@ impl<T: TopicRead> ValueStream<T> {
     }
 
     fn poll(&self, context: &mut Context<'_>) -> Poll<Option<Update<T>>> {
-        self.queue.poll(context).map(|item| {
-            let item = item?;
-            match item.event.clone() {
-                TopicEvent::Value {
-                    payload,
-                    previous,
-                    received,
-                } => Some(Update::new(item, payload, previous, received)),
-                TopicEvent::Subscribed | TopicEvent::Unsubscribed(_) => {
-                    unreachable!("the queue of a value stream has values only")
-                }
-            }
-        })
+        // The queue of this stream has nothing but values.
+        self.queue
+            .poll(context)
+            .map(|item| item.and_then(Update::from_item))
     }
 }
 
@@ -182,26 +182,23 @@ impl<T: TopicRead> NoticeStream<T> {
     }
 
     fn poll(&self, context: &mut Context<'_>) -> Poll<Option<TopicNotice<T>>> {
-        self.queue.poll(context).map(|item| item.map(notice))
+        self.queue.poll(context).map(|item| item.and_then(notice))
     }
 }
 
-fn notice<T: TopicRead>(item: Item) -> TopicNotice<T> {
-    match item.event.clone() {
-        TopicEvent::Subscribed => TopicNotice::Subscribed {
-            path: item.path,
-            specification: item.specification,
-        },
-        TopicEvent::Value {
-            payload,
-            previous,
-            received,
-        } => TopicNotice::Value(Update::new(item, payload, previous, received)),
-        TopicEvent::Unsubscribed(reason) => TopicNotice::Unsubscribed {
-            path: item.path,
-            specification: item.specification,
+fn notice<T: TopicRead>(item: Item) -> Option<TopicNotice<T>> {
+    let (path, specification) = (item.path.clone(), item.specification.clone());
+    match item.event {
+        TopicEvent::Subscribed => Some(TopicNotice::Subscribed {
+            path,
+            specification,
+        }),
+        TopicEvent::Value { .. } => Update::from_item(item).map(TopicNotice::Value),
+        TopicEvent::Unsubscribed(reason) => Some(TopicNotice::Unsubscribed {
+            path,
+            specification,
             reason,
-        },
+        }),
     }
 }
 

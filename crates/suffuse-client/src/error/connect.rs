@@ -187,9 +187,12 @@ fn failed(
         )?;
     }
     // Attempts that failed in the same way have the same help.
-    let mut hints: Vec<String> = attempts.iter().filter_map(Attempt::hint).collect();
-    hints.sort();
-    hints.dedup();
+    let mut hints: Vec<String> = Vec::new();
+    for hint in attempts.iter().filter_map(Attempt::hint) {
+        if !hints.contains(&hint) {
+            hints.push(hint);
+        }
+    }
     hints
         .iter()
         .try_for_each(|hint| write!(f, "\n  help: {hint}"))

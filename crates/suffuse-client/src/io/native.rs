@@ -8,7 +8,10 @@ mod polling;
 pub(crate) mod tls;
 mod websocket;
 
-use std::{net::SocketAddr, time::Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use suffuse_proto::handshake::{Accepted, ConnectionRequest, ConnectionResponse};
@@ -30,6 +33,20 @@ use crate::{
 use dial::Dialer;
 use driver::Driver;
 use tls::TlsOptions;
+
+/// Measures a time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
 
 /// How far an attempt got, readable also when it is given up.
 #[derive(Debug, Default)]

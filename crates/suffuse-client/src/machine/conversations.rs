@@ -4,9 +4,6 @@ use std::collections::BTreeMap;
 
 use suffuse_proto::message::ConversationId;
 
-/// How many requests may wait; further ones wait in the application.
-const OPEN_MAX: usize = 16_384;
-
 /// The open conversations, each with what the driver needs to answer it.
 #[derive(Debug)]
 pub(super) struct Conversations<Ticket> {
@@ -41,9 +38,5 @@ impl<Ticket> Conversations<Ticket> {
     /// Returns the tickets of all open conversations, oldest first, and forgets them.
     pub(super) fn take_all(&mut self) -> impl Iterator<Item = Ticket> + use<Ticket> {
         std::mem::take(&mut self.open).into_values()
-    }
-
-    pub(super) fn has_room(&self) -> bool {
-        self.open.len() < OPEN_MAX
     }
 }

@@ -399,3 +399,18 @@ async fn an_attempt_has_its_data_as_json() {
             .contains("authentication failed")
     );
 }
+
+#[tokio::test]
+async fn attempts_that_are_given_up_leave_nothing_behind() {
+    for script in [Script::Swallow, Script::OpenAndWait] {
+        let peer = Peer::start(script).await;
+        let builder = builder(&peer).transports([Ws, Xhr]);
+        fail(&builder.clone().attempt_timeout(SHORT)).await;
+        peer.connections(0).await;
+
+        let opening = tokio::spawn(async move { builder.open().await });
+        peer.connections(1).await;
+        opening.abort();
+        peer.connections(0).await;
+    }
+}

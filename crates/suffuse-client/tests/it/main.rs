@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod attempts;
+mod logs;
 mod peer;
 mod polling;
 mod server;

@@ -10,6 +10,7 @@ use suffuse_client::Transport;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::JoinSet,
 };
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -55,6 +56,7 @@ pub(crate) fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     heads: Arc<Mutex<Vec<String>>>,
+    open: watch::Receiver<usize>,
     _tasks: JoinSet<()>,
 }
 
@@ -65,17 +67,31 @@ impl Peer {
         let heads = Arc::new(Mutex::new(Vec::new()));
         let mut tasks = JoinSet::new();
         let seen = heads.clone();
+        let (open_sender, open) = watch::channel(0);
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(play(stream, script.clone(), seen.clone()));
+                open_sender.send_modify(|open| *open += 1);
+                let (open, script, seen) = (open_sender.clone(), script.clone(), seen.clone());
+                connections.spawn(async move {
+                    play(stream, script, seen).await;
+                    open.send_modify(|open| *open -= 1);
+                });
             }
         });
         Self {
             address,
             heads,
+            open,
             _tasks: tasks,
         }
+    }
+
+    /// Waits until the client has so many connections.
+    pub(crate) async fn connections(&self, count: usize) {
+        within(self.open.clone().wait_for(|open| *open == count))
+            .await
+            .unwrap();
     }
 
     /// The heads of the requests so far.

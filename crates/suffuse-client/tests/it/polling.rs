@@ -235,7 +235,7 @@ async fn answers_that_end_the_connection_end_the_session_with_their_reason() {
         (
             404,
             ("x", "y"),
-            "the server answered a request with HTTP 404 Not Found",
+            "the server answered a request with HTTP 404 Not Found; behind a load balancer: it must send all requests of a session to one server",
         ),
         (
             200,

@@ -81,6 +81,7 @@ over_each_transport! {
     the_session_knows_its_properties => properties;
     closing_ends_everything => closing;
     a_slow_reader_gets_the_last_value => slow_reader;
+    large_values_arrive_whole => large_values;
 }
 
 async fn value_and_deltas(_: &Server, session: &Session) {
@@ -398,6 +399,30 @@ async fn slow_reader(_: &Server, session: &Session) {
         }
     }
     assert!(missed > 0 && seen < LAST, "{seen} seen, {missed} missed");
+}
+
+/// Large enough for compression, and for more than one read.
+async fn large_values(_: &Server, session: &Session) {
+    let topics = session.topics();
+    let mut texts = topics.stream::<String>("?large/").await.unwrap();
+    for (compression, count) in [("high", 50_000), ("off", 50_000), ("low", 500)] {
+        let specification =
+            TopicSpecification::new(TopicType::STRING).with(keys::COMPRESSION, compression);
+        let text = (0..count)
+            .map(|number: u64| format!("{number} "))
+            .collect::<String>();
+        let path = format!("large/{compression}");
+        topics
+            .add_and_set(&path, specification, &text)
+            .await
+            .unwrap();
+        let update = texts.next().await.unwrap();
+        assert_eq!(
+            (update.path.as_str(), update.raw.len() > count as usize),
+            (path.as_str(), true)
+        );
+        assert_eq!(update.value, Ok(text));
+    }
 }
 
 #[tokio::test]

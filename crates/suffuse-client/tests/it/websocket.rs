@@ -210,3 +210,20 @@ async fn fragments_and_websocket_pings_are_handled() {
         "{seen:?}"
     );
 }
+
+#[tokio::test]
+async fn a_session_whose_link_is_stuck_can_be_closed() {
+    let pair = Pair::connect(0).await;
+    let value = Bytes::from(vec![0; 1 << 19]);
+    let sets = (0..64).map(|_| {
+        let (session, value) = (pair.session.clone(), value.clone());
+        tokio::spawn(async move { session.topics().set("a", &value).await })
+    });
+    let sets = sets.collect::<Vec<_>>();
+    tokio::task::yield_now().await;
+    within(pair.session.close()).await;
+    for set in sets {
+        let closed = RequestError::SessionClosed(CloseReason::ClosedByClient);
+        assert_eq!(within(set).await.unwrap(), Err(closed));
+    }
+}

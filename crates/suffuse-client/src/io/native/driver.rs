@@ -27,7 +27,7 @@ use crate::{
 
 /// How many messages of the server are handled in one go.
 const BATCH_MAX: usize = 64;
-/// How many messages may wait for the link before nothing else is done.
+/// How many messages may wait for the link before no more are taken from the server.
 const UNSENT_MAX: usize = 1024;
 /// How long a link may take to send what is left.
 const LAST_WRITE: Duration = Duration::from_millis(500);
@@ -109,7 +109,6 @@ impl Driver {
     async fn wait(&mut self) -> Wake {
         let has_unsent = !self.unsent.is_empty();
         let takes_more = self.unsent.len() < UNSENT_MAX;
-        let takes_commands = takes_more && self.has_handles && self.machine.has_room();
         let deadline = self
             .machine
             .poll_timeout()
@@ -124,7 +123,8 @@ impl Driver {
             }
             // Cancel-safe: what was taken is in the batch.
             _ = self.link.incoming.recv_many(&mut self.batch, BATCH_MAX), if takes_more => Wake::Messages,
-            command = self.ends.commands.recv(), if takes_commands => Wake::Command(command),
+            // Always taken, so that a session can be closed while its link is stuck.
+            command = self.ends.commands.recv(), if self.has_handles => Wake::Command(command),
             () = sleep_until(deadline.unwrap_or(self.start)), if deadline.is_some() => Wake::Time,
         }
     }
@@ -192,10 +192,7 @@ impl Driver {
         while let Some(output) = self.machine.poll_output() {
             match output {
                 Output::Send(message) => self.unsent.push_back(message),
-                Output::Answer(ticket, result) => {
-                    // The application may have dropped the request.
-                    let _ = ticket.send(result);
-                }
+                Output::Answer(ticket, result) => ticket.answer(result),
                 Output::Topic(delivery) => self.deliver(delivery),
                 Output::Ended(reason) => return Some(reason),
             }

@@ -8,7 +8,7 @@
 //! the same sequence number: proxies end idle connections at any time, and the server knows what it
 //! has had.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::{
@@ -135,9 +135,7 @@ impl Exchange {
         self.dialer.cookies.learn(response.headers());
         let status = response.status();
         if status != StatusCode::OK {
-            return Err(Trouble::Answer(format!(
-                "the server answered a request with HTTP {status}"
-            )));
+            return Err(Trouble::Answer(refused(status)));
         }
         if response
             .headers()
@@ -181,6 +179,17 @@ impl Exchange {
     }
 }
 
+fn refused(status: StatusCode) -> String {
+    // A server that does not know the session says so with this status.
+    let hint = match status {
+        StatusCode::NOT_FOUND => {
+            "; behind a load balancer: it must send all requests of a session to one server"
+        }
+        _ => "",
+    };
+    format!("the server answered a request with HTTP {status}{hint}")
+}
+
 /// Why a request got no usable answer.
 enum Trouble {
     /// Its connection ended, or there was none.
@@ -190,7 +199,9 @@ enum Trouble {
 }
 
 async fn poll(mut exchange: Exchange, incoming: mpsc::Sender<link::Incoming>) {
+    let mut pause = Pause::default();
     let end = loop {
+        let start = Instant::now();
         let body = match exchange.post(Bytes::new()).await {
             Ok(body) => body,
             Err(end) => break end,
@@ -199,6 +210,9 @@ async fn poll(mut exchange: Exchange, incoming: mpsc::Sender<link::Incoming>) {
             Ok(messages) => messages,
             Err(error) => break format!("the answer to a poll is not well-formed: {error}"),
         };
+        if messages.is_empty() {
+            pause.after_nothing(start.elapsed()).await;
+        }
         for message in messages {
             if incoming.send(Ok(message)).await.is_err() {
                 return;
@@ -207,6 +221,35 @@ async fn poll(mut exchange: Exchange, incoming: mpsc::Sender<link::Incoming>) {
     };
     // Nobody listens if the driver has ended.
     let _ = incoming.send(Err(end)).await;
+}
+
+/// Polls are answered when there is something, or after a while. A cache on the way that answers them
+/// with nothing at once must not make this a loop without rest.
+#[derive(Debug, Default)]
+struct Pause {
+    quick: u32,
+}
+
+impl Pause {
+    const QUICK: Duration = Duration::from_millis(100);
+    const LONGEST: Duration = Duration::from_secs(1);
+
+    async fn after_nothing(&mut self, elapsed: Duration) {
+        self.quick = if elapsed < Self::QUICK {
+            self.quick.saturating_add(1)
+        } else {
+            0
+        };
+        tokio::time::sleep(self.length()).await;
+    }
+
+    /// Nothing for the first ones, which are normal, and then longer and longer.
+    fn length(&self) -> Duration {
+        match self.quick {
+            0..=3 => Duration::ZERO,
+            quick => Duration::from_millis(1 << (quick - 3).min(10)).min(Self::LONGEST),
+        }
+    }
 }
 
 async fn send(
@@ -243,4 +286,18 @@ fn batch(first: &Bytes, outgoing: &mut mpsc::Receiver<Bytes>) -> Bytes {
         polling::append(&mut body, &message, dialect, direction);
     }
     polling::finish(body, dialect, direction)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_answers_are_asked_for_more_and_more_slowly() {
+        let length = |quick| Pause { quick }.length().as_millis();
+        assert_eq!(
+            [0, 1, 3, 4, 5, 8, 12, 13, 1000].map(length),
+            [0, 0, 0, 2, 4, 32, 512, 1000, 1000]
+        );
+    }
 }
