@@ -11,14 +11,12 @@ import traceback
 from pathlib import Path
 
 from cases.python import CASES
-from lib.check import Mismatch
+from lib.check import Mismatch, is_not_built
 from lib.context import Context
 
 FOLDER = Path(__file__).resolve().parent / "cases"
 CASE_SECONDS_MAX = 50
 
-# What the server says with error 104; the client keeps only the text.
-UNSUPPORTED_SERVICE = "the server does not offer this service"
 
 
 async def outcome_of(case, context):
@@ -28,8 +26,8 @@ async def outcome_of(case, context):
     except Mismatch as error:
         return {"outcome": "failed", "detail": str(error)}
     except Exception as error:
-        if UNSUPPORTED_SERVICE in str(error):
-            return {"outcome": "not built", "detail": "error 104"}
+        if is_not_built(error):
+            return {"outcome": "not built"}
         return {"outcome": "failed", "detail": describe(error)}
     finally:
         await context.end()

@@ -1,8 +1,9 @@
 // One case for each larger feature.
 
-import { holds, same } from '../lib/check.mjs';
+import { holds, refusal, same } from '../lib/check.mjs';
 
 const ADDED = 0;
+const NO_SUCH_TOPIC = 9000;
 
 function listener(t, note) {
     return {
@@ -40,40 +41,41 @@ export const cases = {
 
     async 'appends to and queries time series'(t) {
         const admin = await t.connect('admin');
-        const { string } = t.diffusion.datatypes;
+        const string = t.diffusion.datatypes.string();
+        const missing = admin.timeseries.append('series', 'word', string);
+        same(await refusal(missing, 'no such topic'), NO_SUCH_TOPIC, 'the reason');
         const properties = { TIME_SERIES_EVENT_VALUE_TYPE: 'string', TIME_SERIES_RETAINED_RANGE: 'limit 100' };
         await admin.topics.add('series', t.topic('TIME_SERIES', properties));
         const events = [];
-        for (const word of ['one', 'two', 'three']) events.push(await admin.timeseries.append('series', word, string()));
+        for (const word of ['one', 'two', 'three']) events.push(await admin.timeseries.append('series', word, string));
         same(events.map(({ sequence, author }) => [sequence, author]), [[0, 'admin'], [1, 'admin'], [2, 'admin']], 'the events');
-        await admin.timeseries.edit('series', 1, 'zwei', string());
-        const result = await admin.timeseries.rangeQuery().as(string()).selectFrom('series');
+        await admin.timeseries.edit('series', 1, 'zwei', string);
+        const result = await admin.timeseries.rangeQuery().as(string).selectFrom('series');
         same(result.events.map(({ value }) => value), ['one', 'zwei', 'three'], 'the values');
     },
 
     async 'sends requests to a path'(t) {
         const admin = await t.connect('admin');
         const client = await t.connect('control');
-        const { json } = t.diffusion.datatypes;
         await admin.messages.addRequestHandler('service', {
-            onRequest: (request, _, responder) => responder.respond({ echo: request.get() }, json()),
+            onRequest: (request, _, responder) => responder.respond({ echo: request.get() }, t.json),
             onError() {},
             onClose() {},
-        }, [], json());
-        const answer = await client.messages.sendRequest('service', { a: 1 }, json(), json());
+        }, [], t.json);
+        const answer = await client.messages.sendRequest('service', { a: 1 }, t.json, t.json);
         same(answer.get(), { echo: { a: 1 } }, 'the answer');
     },
 
     async 'sends requests to a session'(t) {
         const admin = await t.connect('admin');
         const client = await t.connect('client');
-        const { string } = t.diffusion.datatypes;
+        const string = t.diffusion.datatypes.string();
         client.messages.setRequestStream('greet', {
-            onRequest: (_, request, responder) => responder.respond(`hello ${request}`, string()),
+            onRequest: (_, request, responder) => responder.respond(`hello ${request}`, string),
             onError() {},
             onClose() {},
-        }, string(), string());
-        same(await admin.messages.sendRequest('greet', 'you', client.sessionId, string(), string()), 'hello you', 'the answer');
+        }, string, string);
+        same(await admin.messages.sendRequest('greet', 'you', client.sessionId, string, string), 'hello you', 'the answer');
     },
 
     async 'is notified of topics'(t) {

@@ -1,4 +1,7 @@
-import { holds, same, within } from '../lib/check.mjs';
+import { Mismatch, NotBuilt, holds, same, within } from '../lib/check.mjs';
+
+/** The reason of the client for a session that the server does not take back. */
+const HANDSHAKE_REJECTED = 4;
 
 const soon = reconnect => setTimeout(reconnect, 50);
 
@@ -26,10 +29,17 @@ async function watching(t) {
 /** Cuts the connection, runs `meanwhile` while it is down, and waits for the session to be back. */
 async function interrupted({ relay, session }, meanwhile) {
     const [lost, back] = [happening(session, 'disconnect'), happening(session, 'reconnect')];
+    const closed = happening(session, 'close');
+    // Between two polls there is nothing to lose: the next one opens a connection of its own.
+    const cutting = setInterval(() => relay.cut(), 100);
     relay.cut();
-    await within(10_000, lost, 'the loss of the connection');
+    await within(10_000, lost, 'the loss of the connection').finally(() => clearInterval(cutting));
     await meanwhile();
-    await within(15_000, back, 'the reconnection');
+    const refused = closed.then(reason => {
+        if (reason.id === HANDSHAKE_REJECTED) throw new NotBuilt();
+        throw new Mismatch(`the session closed: ${reason.message}`);
+    });
+    await within(15_000, Promise.race([back, refused]), 'the reconnection');
 }
 
 /** On another node the session would be unknown, or its topic would not be there. */

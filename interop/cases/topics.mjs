@@ -18,9 +18,9 @@ const TYPES = {
     JSON: { dataType: 'json', values: () => [{ a: 1, b: [true, null, 'é'] }, [1.5, -7], 'text'] },
     BINARY: { dataType: 'binary', values: () => [new Uint8Array([0, 1, 255]), new Uint8Array([]), new Uint8Array([9])], shown: ['0001ff', '', '09'] },
     STRING: { dataType: 'string', values: () => ['Hello', '', '日本語 🙂'] },
-    INT64: { dataType: 'int64', values: () => ['9223372036854775807', '-9223372036854775808', '0'] },
+    INT64: { dataType: 'int64', values: () => ['9223372036854775807', '-9223372036854775808', 0] },
     DOUBLE: { dataType: 'double', values: () => [0.5, -1e300, 3] },
-    RECORD_V2: { dataType: 'recordv2', values: t => [record(t, 'a', 'b'), record(t, ''), record(t, 'c')], shown: [[['a', 'b']], [['']], [['c']]] },
+    RECORD_V2: { dataType: 'recordv2', values: t => [record(t, 'a', 'b'), record(t, '', ''), record(t, 'c')], shown: [[['a', 'b']], [['', '']], [['c']]] },
 };
 
 async function carries(t, name) {

@@ -13,6 +13,13 @@ async function valueAt(t, session, path) {
     return result.results()[0]?.value()?.get() ?? null;
 }
 
+async function constrained(t, path) {
+    const admin = await t.connect('admin');
+    const specification = t.topic('JSON');
+    const set = (value, constraint) => t.set(admin, path, value, { constraint, specification });
+    return { admin, set, is: t.diffusion.updateConstraints() };
+}
+
 export const cases = {
     async 'is refused an update of no topic or of another type'(t) {
         const admin = await t.connect('admin');
@@ -22,25 +29,38 @@ export const cases = {
         same(await refusal(text, 'a text for a JSON topic'), INCOMPATIBLE_UPDATE, 'the reason');
     },
 
-    async 'updates under constraints'(t) {
-        const admin = await t.connect('admin');
-        const is = t.diffusion.updateConstraints();
-        const specification = t.topic('JSON');
-        const set = (value, constraint) => t.set(admin, 'c/a', value, { constraint, specification });
+    async 'updates under constraints of topics and values'(t) {
+        const { is, set, admin } = await constrained(t, 'c/a');
         same(await set({ a: 1, b: 'x' }, is.noTopic()), CREATED, 'when there is no topic');
         same(await refusal(set(2, is.noTopic()), 'a topic is there'), UNSATISFIED_CONSTRAINT, 'the reason');
-        same(await set({ a: 2, b: 'x' }, is.value({ a: 1, b: 'x' }, t.json)), EXISTS, 'when the value is');
+        same(await set({ a: 4 }, is.value({ a: 1, b: 'x' }, t.json)), EXISTS, 'when the value is');
         same(await refusal(set(3, is.value({ a: 1 }, t.json)), 'another value'), UNSATISFIED_CONSTRAINT, 'the reason');
-        const part = is.jsonValue().with('/a', 2, t.diffusion.datatypes.int64()).without('/c');
-        same(await set({ a: 3 }, part), EXISTS, 'when a part of the value is');
-        same(await refusal(set(4, is.jsonValue().without('/a')), 'the part is there'), UNSATISFIED_CONSTRAINT, 'the reason');
-        same(await set({ a: 4 }, is.noTopic().or(is.value({ a: 3 }, t.json))), EXISTS, 'one of two');
-        same(await valueAt(t, admin, 'c/a'), { a: 4 }, 'the value in the end');
+        const either = is.noTopic().or(is.value({ a: 4 }, t.json));
+        same(await set({ a: 5 }, either), EXISTS, 'when one of two is');
+        same(await valueAt(t, admin, 'c/a'), { a: 5 }, 'the value in the end');
 
         await t.add(admin, 'c/empty');
         const first = { constraint: is.noValue() };
         await t.set(admin, 'c/empty', 1, first);
         same(await refusal(t.set(admin, 'c/empty', 2, first), 'a value is there'), UNSATISFIED_CONSTRAINT, 'the reason');
+    },
+
+    async 'updates under comparisons of values'(t) {
+        const { is, admin } = await constrained(t, 'c/b');
+        const int64 = t.diffusion.datatypes.int64();
+        const { GT, LT } = t.diffusion.topicUpdate.UpdateConstraintOperator;
+        const set = (value, constraint) => admin.topicUpdate.set('c/number', int64, value, { constraint, specification: t.topic('INT64') });
+        await set(5);
+        same(await set(6, is.value(GT, 4, int64)), EXISTS, 'when it is greater');
+        same(await refusal(set(7, is.value(LT, 6, int64)), 'not less'), UNSATISFIED_CONSTRAINT, 'the reason');
+    },
+
+    async 'updates under constraints of parts of JSON values'(t) {
+        const { is, set } = await constrained(t, 'c/c');
+        await set({ a: 2, b: 'x' });
+        const part = is.jsonValue().with('/a', 2, t.diffusion.datatypes.int64()).without('/c');
+        same(await set({ a: 3 }, part), EXISTS, 'when a part of the value is');
+        same(await refusal(set(4, is.jsonValue().without('/a')), 'the part is there'), UNSATISFIED_CONSTRAINT, 'the reason');
     },
 
     async 'updates by a stream'(t) {

@@ -101,17 +101,18 @@ export const cases = {
     },
 
     async 'sets a value to null'(t) {
-        const { string, int64, double } = t.diffusion.datatypes;
+        const types = t.diffusion.datatypes;
+        const kinds = [['STRING', types.string(), 'x'], ['INT64', types.int64(), 5], ['DOUBLE', types.double(), 0.5]];
         const publisher = await t.connect('admin');
         const reader = await t.connect('client');
-        for (const [name, dataType, value, shown] of [['STRING', string(), 'x', 'x'], ['INT64', int64(), 5, '5'], ['DOUBLE', double(), 0.5, 0.5]]) {
+        for (const [name, dataType, value] of kinds) {
             const path = `nulls/${name}`;
             const watch = t.watch(reader, path, dataType);
             await reader.select(path);
             await publisher.topics.add(path, t.topic(name));
             await publisher.topicUpdate.set(path, dataType, value);
             await publisher.topicUpdate.set(path, dataType, null);
-            await sees(watch, path, [shown, null]);
+            await sees(watch, path, [value, null]);
 
             const late = await t.connect('client');
             const lateWatch = t.watch(late, path, dataType);

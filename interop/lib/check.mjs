@@ -1,7 +1,16 @@
 // What a case says about what it saw. Everything here runs in Node and in a browser.
 
+/** Error 104: the server does not have the service that the request names. */
+const UNSUPPORTED_SERVICE = 104;
+
+/** What the server says of a part of a service that it does not have. */
+const NOT_BUILT = 'not built yet';
+
 /** A case saw something else than it expects. */
 export class Mismatch extends Error {}
+
+/** The server says that it does not offer something. */
+export class NotBuilt extends Error {}
 
 const shown = value => {
     const text = JSON.stringify(value, (_, part) => (typeof part === 'bigint' ? `${part}n` : part));
@@ -25,7 +34,7 @@ export async function refusal(promise, what) {
     try {
         kept = await promise;
     } catch (error) {
-        if (error instanceof Mismatch) throw error;
+        if (error instanceof Mismatch || isNotBuilt(error)) throw error;
         return errorId(error);
     }
     throw new Mismatch(`${what}: expected a refusal, found ${shown(kept)}`);
@@ -34,6 +43,12 @@ export async function refusal(promise, what) {
 /** The number by which the client names an error, `null` where it has none. */
 export function errorId(error) {
     return error?.id ?? error?.cause?.id ?? null;
+}
+
+/** Whether an error is the server's word that it does not offer something. */
+export function isNotBuilt(error) {
+    const says = error?.reason ?? error?.message ?? '';
+    return error instanceof NotBuilt || errorId(error) === UNSUPPORTED_SERVICE || String(says).includes(NOT_BUILT);
 }
 
 /** Ends with the promise, or with a mismatch that says what was awaited. */
@@ -55,6 +70,7 @@ export function plain(value) {
         const inner = value.get();
         return inner instanceof Uint8Array ? hex(inner) : inner;
     }
+    // Whole numbers that a number of JavaScript cannot hold.
     if (typeof value.toNumber === 'function') return value.toString();
     return value;
 }

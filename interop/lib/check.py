@@ -4,6 +4,9 @@ import asyncio
 
 PATIENCE = 15
 
+# What the server says; the client keeps only the text.
+NOT_BUILT = ("the server does not offer", "not built yet")
+
 
 class Mismatch(Exception):
     """A case saw something else than it expects."""
@@ -14,13 +17,24 @@ def same(actual, expected, what):
         raise Mismatch(f"{what}: expected {expected!r}, found {actual!r}"[:1500])
 
 
+class NotBuilt(Exception):
+    """The server says that it does not offer something."""
+
+
+def is_not_built(error):
+    """Whether an error is the server's word that it does not offer something (104, or a part of a service)."""
+    return isinstance(error, NotBuilt) or any(text in str(error) for text in NOT_BUILT)
+
+
 async def refusal(awaitable, what):
     """The name of the error that the call raises; a call that succeeds is a mismatch."""
     try:
         kept = await within(awaitable, what)
-    except Mismatch:
+    except (Mismatch, NotBuilt):
         raise
     except Exception as error:
+        if is_not_built(error):
+            raise
         return type(error).__name__, str(error)
     raise Mismatch(f"{what}: expected a refusal, found {kept!r}")
 

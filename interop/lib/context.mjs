@@ -1,12 +1,9 @@
 // What a case works with: sessions of the published client against one server.
 
-import { Mismatch, errorId, holds, plain, within } from './check.mjs';
+import { Mismatch, holds, isNotBuilt, plain, within } from './check.mjs';
 
 /** How long a case waits for something that must come, in milliseconds. */
 const PATIENCE = 15_000;
-
-/** Error 104: the server does not have the service that the request names. */
-const UNSUPPORTED_SERVICE = 104;
 
 export class Context {
     #sessions = [];
@@ -131,7 +128,7 @@ export async function outcomeOf(run, context) {
         await within(50_000, run(context), 'the end of the case');
         return { outcome: 'works' };
     } catch (error) {
-        if (errorId(error) === UNSUPPORTED_SERVICE) return { outcome: 'not built', detail: 'error 104' };
+        if (isNotBuilt(error)) return { outcome: 'not built' };
         return { outcome: 'failed', detail: describe(error) };
     } finally {
         await context.end();
