@@ -7,6 +7,8 @@ mod connect;
 #[cfg(test)]
 mod dev;
 #[cfg(test)]
+mod readme;
+#[cfg(test)]
 mod serve;
 #[cfg(test)]
 mod support;
