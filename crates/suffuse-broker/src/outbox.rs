@@ -4,12 +4,12 @@
 //! announcement of a topic, which becomes a subscription notice and the value of that moment.
 //!
 //! Limits: at half of the limits of messages or bytes the updates of each topic are conflated to the last
-//! one, as whole value; if that leaves more than the limit, the session is closed. Announcements do not
-//! count: there is at most one for each topic.
+//! one, as whole value; if that leaves more than the limit, the session is closed. Announcements and
+//! withdrawals do not count: there is at most one for each topic, and a whole branch is removed at once.
 
 use std::{collections::VecDeque, sync::Arc};
 
-use suffuse_proto::message::TopicId;
+use suffuse_proto::{message::TopicId, services::topics::UnsubscriptionNotice};
 
 use crate::{Frame, fanout::Update, topic::TopicKey};
 use suffuse_proto::specification::Conflation;
@@ -32,13 +32,16 @@ pub(crate) enum Item {
     },
     /// A topic to which the session was subscribed.
     Announce(TopicKey),
+    /// A topic that was announced, and from which the session was unsubscribed.
+    Withdraw(UnsubscriptionNotice),
 }
 
 /// The queue of a session.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     items: VecDeque<Item>,
-    announcements: usize,
+    /// How many of them are about subscriptions.
+    notices: usize,
     bytes: usize,
     /// The numbers of messages and bytes at which the next conflation is worth its time.
     conflate_at: Option<(usize, usize)>,
@@ -80,7 +83,7 @@ impl Queue {
 
     fn append(&mut self, item: Item) {
         match &item {
-            Item::Announce(_) => self.announcements += 1,
+            Item::Announce(_) | Item::Withdraw(_) => self.notices += 1,
             Item::Frame(_) | Item::Update { .. } => self.bytes += bytes_of(&item),
         }
         self.items.push_back(item);
@@ -151,7 +154,7 @@ impl Queue {
     }
 
     fn messages(&self) -> usize {
-        self.items.len() - self.announcements
+        self.items.len() - self.notices
     }
 
     /// Keeps the last update of each topic, as whole value if others were dropped. Returns the topics whose
@@ -196,7 +199,7 @@ impl Queue {
     pub(crate) fn pop(&mut self) -> Option<Item> {
         let item = self.items.pop_front()?;
         match &item {
-            Item::Announce(_) => self.announcements -= 1,
+            Item::Announce(_) | Item::Withdraw(_) => self.notices -= 1,
             Item::Frame(_) | Item::Update { .. } => self.bytes -= bytes_of(&item),
         }
         if self.items.is_empty() {
@@ -217,7 +220,7 @@ fn make_value(kept: &mut VecDeque<Item>, from_back: usize) {
 fn topic_of(item: &Item) -> Option<TopicId> {
     match item {
         Item::Update { update, .. } => Some(update.topic),
-        Item::Frame(_) | Item::Announce(_) => None,
+        Item::Frame(_) | Item::Announce(_) | Item::Withdraw(_) => None,
     }
 }
 
@@ -225,6 +228,6 @@ fn bytes_of(item: &Item) -> usize {
     match item {
         Item::Frame(frame) => frame.websocket().len(),
         Item::Update { update, as_delta } => update.payload(*as_delta).len(),
-        Item::Announce(_) => 0,
+        Item::Announce(_) | Item::Withdraw(_) => 0,
     }
 }

@@ -175,7 +175,8 @@ impl Sim {
         Connecting::new(self.world.clone())
     }
 
-    /// Handles all events of `act` before any frame is handed over, as a driver does with a batch.
+    /// Handles all events of `act` before any frame is handed over, as a driver does with a batch. Nobody can
+    /// connect in it: handshakes are answered after it.
     pub fn batch<T>(&self, act: impl FnOnce() -> T) -> T {
         self.world().is_batching = true;
         let result = act();

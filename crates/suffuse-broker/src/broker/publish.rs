@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use suffuse_proto::{
-    Message, Path, Service as _, TopicSpecification,
+    Message, Path, Service, TopicSpecification,
     codec::Codec as _,
     message::{ConversationId, TopicId},
     service::{SubscriptionNotification, UnsubscriptionNotification},
@@ -144,18 +144,9 @@ impl Broker {
         topic: TopicId,
         reason: UnsubscriptionReason,
     ) {
-        let Some(version) = self.sessions.get(session).map(|session| session.version) else {
-            return;
-        };
-        let notice = UnsubscriptionNotice { topic, reason };
-        self.send(
+        self.push(
             session,
-            &Message::Request {
-                service: UnsubscriptionNotification::ID,
-                // One-way, as real servers send it (P§6.3).
-                conversation: ConversationId::ONE_WAY,
-                body: notice.to_bytes(version),
-            },
+            Item::Withdraw(UnsubscriptionNotice { topic, reason }),
         );
     }
 
@@ -255,6 +246,7 @@ impl Outbox<'_> {
                 port.push(update.frame(as_delta, self.session.takes_zlib).clone());
             }
             Item::Announce(topic) => self.announce(topic, port),
+            Item::Withdraw(notice) => port.push(self.notice::<UnsubscriptionNotification>(&notice)),
         }
     }
 
@@ -280,17 +272,20 @@ impl Outbox<'_> {
             path: topic.path.clone(),
             specification: topic.kind.specification.clone(),
         };
-        let version = self.session.version;
-        port.push(Frame::new(
-            &Message::Request {
-                service: SubscriptionNotification::ID,
-                conversation: ConversationId::ONE_WAY,
-                body: notice.to_bytes(version),
-            },
-            version,
-        ));
+        port.push(self.notice::<SubscriptionNotification>(&notice));
         if let Some(initial) = initial {
             port.push(initial.frame(false, self.session.takes_zlib).clone());
         }
+    }
+
+    /// Makes the frame of a request that wants no answer, as real servers send notices (P§6.3).
+    fn notice<S: Service>(&self, request: &S::Request) -> Frame {
+        let version = self.session.version;
+        let message = Message::Request {
+            service: S::ID,
+            conversation: ConversationId::ONE_WAY,
+            body: request.to_bytes(version),
+        };
+        Frame::new(&message, version)
     }
 }
