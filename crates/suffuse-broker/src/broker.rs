@@ -42,6 +42,8 @@ pub struct Broker {
     /// Sessions whose queue has something new, for the next flush.
     dirty: Vec<SessionKey>,
     effects: VecDeque<Effect>,
+    /// What the caller gets after the answer to its request.
+    pub(crate) follow_ups: Vec<Message>,
     pub(crate) random: Random,
     last_session: i64,
     pub(crate) server_name: Arc<str>,
@@ -84,6 +86,7 @@ impl Broker {
             timers: Timers::default(),
             dirty: Vec::new(),
             effects: VecDeque::new(),
+            follow_ups: Vec::new(),
             random,
             last_session: 0,
             server_name,
@@ -215,7 +218,14 @@ impl Broker {
             // The server's own requests need no answer, and answers to nothing are ignored (P§6.3).
             Ok(Message::Response { .. } | Message::Error { .. }) => {}
             Ok(Message::Close) => self.close(key, CloseReason::ByClient, Closing::Normal),
-            Ok(Message::TopicValue { .. } | Message::TopicDelta { .. } | Message::Abort) => {
+            Ok(
+                Message::TopicValue { .. }
+                | Message::TopicDelta { .. }
+                | Message::PathValue { .. }
+                | Message::PathDelta { .. }
+                | Message::FetchReply { .. }
+                | Message::Abort,
+            ) => {
                 tracing::debug!(session = %session.id, "a client sent a message that only servers send");
                 self.on_fault(link, Fault::Malformed);
             }

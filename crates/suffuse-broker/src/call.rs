@@ -28,9 +28,21 @@ pub(crate) fn answer(
     };
     let caller = Caller { session, version };
     let answer = routes::route(broker, &caller, service, body);
-    if conversation == ConversationId::ONE_WAY {
-        return;
+    if conversation != ConversationId::ONE_WAY {
+        send_answer(broker, session, service, conversation, answer);
     }
+    for message in std::mem::take(&mut broker.follow_ups) {
+        broker.send(session, &message);
+    }
+}
+
+fn send_answer(
+    broker: &mut Broker,
+    session: SessionKey,
+    service: ServiceId,
+    conversation: ConversationId,
+    answer: Answer<Bytes>,
+) {
     let message = match answer {
         Ok(body) => Message::Response {
             service,

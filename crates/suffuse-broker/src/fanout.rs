@@ -9,9 +9,10 @@ use std::{io::Write as _, sync::OnceLock};
 use bytes::Bytes;
 use flate2::{Compression, write::ZlibEncoder};
 use suffuse_proto::{
-    Message, Version,
-    message::{Encoding, TopicId},
+    Path,
+    message::TopicId,
     specification::Conflation,
+    topic_message::{self, Reception},
 };
 
 use crate::Frame;
@@ -23,6 +24,7 @@ const COMPRESSED_BYTES_MIN: usize = 200;
 #[derive(Debug)]
 pub(crate) struct Update {
     pub(crate) topic: TopicId,
+    path: Path,
     pub(crate) value: Bytes,
     /// What changed, if that is shorter, and the previous value was published.
     pub(crate) delta: Option<Bytes>,
@@ -39,11 +41,13 @@ struct Forms {
     plain: OnceLock<Frame>,
     /// `None`: compressed it would not be smaller.
     zlib: OnceLock<Option<Frame>>,
+    by_path: OnceLock<Frame>,
 }
 
 impl Update {
     pub(crate) fn new(
         topic: TopicId,
+        path: Path,
         value: Bytes,
         delta: Option<Bytes>,
         conflation: Conflation,
@@ -52,6 +56,7 @@ impl Update {
         let (value_frames, delta_frames) = (Forms::default(), Forms::default());
         Self {
             topic,
+            path,
             value,
             delta,
             conflation,
@@ -70,7 +75,7 @@ impl Update {
     }
 
     /// Returns the frame for a session.
-    pub(crate) fn frame(&self, as_delta: bool, takes_zlib: bool) -> &Frame {
+    pub(crate) fn frame(&self, as_delta: bool, reception: Reception) -> &Frame {
         let payload = self.payload(as_delta);
         let is_delta = as_delta && self.delta.is_some();
         let forms = if is_delta {
@@ -78,35 +83,25 @@ impl Update {
         } else {
             &self.value_frames
         };
-        let encode = |encoding, payload: &Bytes| {
-            let (topic, payload) = (self.topic, payload.clone());
-            let message = match is_delta {
-                true => Message::TopicDelta {
-                    topic,
-                    encoding,
-                    payload,
-                },
-                false => Message::TopicValue {
-                    topic,
-                    encoding,
-                    payload,
-                },
-            };
-            Frame::new(&message, Version::NEWEST)
+        let encode = |payload: &Bytes, reception| {
+            let message =
+                topic_message::data(self.topic, &self.path, payload.clone(), is_delta, reception);
+            Frame::new(&message, topic_message::frame_version(reception))
         };
-        if let Some(level) = self
-            .compression
-            .filter(|_| takes_zlib && payload.len() >= COMPRESSED_BYTES_MIN)
-        {
-            let zlib = forms.zlib.get_or_init(|| {
-                let compressed = compress(payload, level);
-                (compressed.len() < payload.len()).then(|| encode(Encoding::Zlib, &compressed))
-            });
-            if let Some(frame) = zlib {
-                return frame;
+        match reception {
+            Reception::Plain => forms.plain.get_or_init(|| encode(payload, reception)),
+            Reception::ByPath => forms.by_path.get_or_init(|| encode(payload, reception)),
+            Reception::Zlib => {
+                let compress = || {
+                    let level = self.compression?;
+                    let compressed = (payload.len() >= COMPRESSED_BYTES_MIN)
+                        .then(|| compress(payload, level))?;
+                    (compressed.len() < payload.len()).then(|| encode(&compressed, reception))
+                };
+                let zlib = forms.zlib.get_or_init(compress).as_ref();
+                zlib.unwrap_or_else(|| self.frame(as_delta, Reception::Plain))
             }
         }
-        forms.plain.get_or_init(|| encode(Encoding::Plain, payload))
     }
 }
 

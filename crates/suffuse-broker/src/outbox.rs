@@ -9,10 +9,11 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use suffuse_proto::{message::TopicId, services::topics::UnsubscriptionNotice};
+use suffuse_proto::{
+    message::TopicId, services::topics::UnsubscriptionReason, specification::Conflation,
+};
 
 use crate::{Frame, fanout::Update, topic::TopicKey};
-use suffuse_proto::specification::Conflation;
 
 /// An empty queue keeps room for so many items: a session that keeps up allocates nothing, and an idle
 /// one keeps little.
@@ -33,7 +34,12 @@ pub(crate) enum Item {
     /// A topic to which the session was subscribed.
     Announce(TopicKey),
     /// A topic that was announced, and from which the session was unsubscribed.
-    Withdraw(UnsubscriptionNotice),
+    Withdraw {
+        /// Which topic.
+        topic: TopicId,
+        /// Why.
+        reason: UnsubscriptionReason,
+    },
 }
 
 /// The queue of a session.
@@ -83,7 +89,7 @@ impl Queue {
 
     fn append(&mut self, item: Item) {
         match &item {
-            Item::Announce(_) | Item::Withdraw(_) => self.notices += 1,
+            Item::Announce(_) | Item::Withdraw { .. } => self.notices += 1,
             Item::Frame(_) | Item::Update { .. } => self.bytes += bytes_of(&item),
         }
         self.items.push_back(item);
@@ -199,7 +205,7 @@ impl Queue {
     pub(crate) fn pop(&mut self) -> Option<Item> {
         let item = self.items.pop_front()?;
         match &item {
-            Item::Announce(_) | Item::Withdraw(_) => self.notices -= 1,
+            Item::Announce(_) | Item::Withdraw { .. } => self.notices -= 1,
             Item::Frame(_) | Item::Update { .. } => self.bytes -= bytes_of(&item),
         }
         if self.items.is_empty() {
@@ -220,7 +226,7 @@ fn make_value(kept: &mut VecDeque<Item>, from_back: usize) {
 fn topic_of(item: &Item) -> Option<TopicId> {
     match item {
         Item::Update { update, .. } => Some(update.topic),
-        Item::Frame(_) | Item::Announce(_) | Item::Withdraw(_) => None,
+        Item::Frame(_) | Item::Announce(_) | Item::Withdraw { .. } => None,
     }
 }
 
@@ -228,6 +234,6 @@ fn bytes_of(item: &Item) -> usize {
     match item {
         Item::Frame(frame) => frame.websocket().len(),
         Item::Update { update, as_delta } => update.payload(*as_delta).len(),
-        Item::Announce(_) | Item::Withdraw(_) => 0,
+        Item::Announce(_) | Item::Withdraw { .. } => 0,
     }
 }

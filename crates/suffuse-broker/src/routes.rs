@@ -11,7 +11,7 @@ use crate::{
     Broker,
     broker::Answer,
     call::{Caller, invoke},
-    handlers::{security, session_properties, system, topic_control, topic_update, topics},
+    handlers::{security, session_properties, system, topic_control, topic_update, topics, v9},
 };
 
 macro_rules! routes {
@@ -30,10 +30,16 @@ macro_rules! routes {
 }
 
 routes! {
+    FetchOld => v9::fetch,
     Subscribe => topics::subscribe,
     Unsubscribe => topics::unsubscribe,
+    AddTopicOld => v9::add_topic,
+    RemoveTopicsOld => v9::remove_topics,
     SystemPing => system::ping,
     UserPing => system::ping,
+    UpdateTopicOld => v9::update_topic,
+    UpdateTopicSet => v9::set_topic,
+    UpdateTopicDelta => v9::apply_delta,
     RemoveTopics => topic_control::remove_topics,
     AddTopic => topic_control::add_topic,
     FetchQuery => topics::fetch,
@@ -46,7 +52,11 @@ routes! {
 }
 
 /// The services that the server asks of clients.
-const ASKED: &[ServiceId] = &[UnsubscriptionNotification::ID, SubscriptionNotification::ID];
+const ASKED: &[ServiceId] = &[
+    SubscriptionNotificationOld::ID,
+    UnsubscriptionNotification::ID,
+    SubscriptionNotification::ID,
+];
 
 /// Returns whether the server offers a service, or asks it of clients.
 #[must_use]

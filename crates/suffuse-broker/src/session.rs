@@ -10,6 +10,7 @@ use std::{
 use indexmap::IndexSet;
 use suffuse_proto::{
     SessionId, SessionToken, Version, message::ConversationId, recovery::Recovery,
+    topic_message::Reception,
 };
 
 use crate::{
@@ -52,8 +53,8 @@ pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) token: SessionToken,
     pub(crate) version: Version,
-    /// Whether it takes topic data compressed with zlib.
-    pub(crate) takes_zlib: bool,
+    /// How it gets topic data.
+    pub(crate) reception: Reception,
     pub(crate) principal: String,
     pub(crate) roles: Arc<Roles>,
     pub(crate) origin: Origin,

@@ -153,6 +153,7 @@ impl Topic {
                 .map(Bytes::from);
             Update::new(
                 self.id,
+                self.path.clone(),
                 new.clone(),
                 delta,
                 self.kind.conflation(),
@@ -170,6 +171,7 @@ impl Topic {
         let initial = self.initial.get_or_insert_with(|| {
             Arc::new(Update::new(
                 self.id,
+                self.path.clone(),
                 value.clone(),
                 None,
                 conflation,

@@ -228,6 +228,12 @@ impl<Ticket> Machine<Ticket> {
                 Ok(())
             }
             Message::Close => Err("a close request, which only a client sends".to_owned()),
+            Message::PathValue { .. } | Message::PathDelta { .. } | Message::FetchReply { .. } => {
+                Err("topic data of a protocol version that was not agreed on".to_owned())
+            }
+            Message::PathValue { .. } | Message::PathDelta { .. } | Message::FetchReply { .. } => {
+                Err("a message of the old dialect".to_owned())
+            }
         }
     }
 

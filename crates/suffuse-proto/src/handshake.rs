@@ -78,7 +78,7 @@ pub enum HandshakeError {
     #[error("the connection request has no valid protocol version: {0}")]
     NoVersion(&'static str),
     /// The server does not speak the version: answered with a response.
-    #[error("protocol version {0} is not supported: expected 22 to 29")]
+    #[error("protocol version {0} is not supported: expected 9, or 22 to 29")]
     UnsupportedVersion(u8, ResponseCode),
     /// A parameter is not well-formed: answered with code 115.
     #[error("the connection parameter `{name}` is not valid: {problem}")]
@@ -124,10 +124,7 @@ impl ConnectionRequest {
             name,
             problem,
         };
-        // The old dialect has its seams in the framing; its services are not built yet.
-        let Some(version) =
-            Version::new(number).filter(|version| *version >= Version::MODERN_OLDEST)
-        else {
+        let Some(version) = Version::new(number) else {
             // Python takes code 102 for success and fails on the short body.
             let code = match client_type.as_str() {
                 "PY" => ResponseCode::CONNECTION_PROTOCOL_ERROR,

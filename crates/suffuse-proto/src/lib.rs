@@ -29,6 +29,7 @@ pub mod service;
 pub mod services;
 pub mod session;
 pub mod specification;
+pub mod topic_message;
 pub mod value;
 pub mod version;
 

@@ -5,6 +5,7 @@
 //! request      service id, conversation id, body
 //! answer       [service id, in the old dialect] conversation id, body or error
 //! topic data   topic id as four fixed bytes, payload
+//! old dialect  its topic data is headed by texts: fields separated by 02, ended by 01
 //! ```
 
 use bytes::Bytes;
@@ -107,6 +108,29 @@ pub enum Message {
         /// The delta.
         payload: Bytes,
     },
+    /// A whole value of a topic, in the old dialect.
+    PathValue {
+        /// The path, without U+0001 and U+0002.
+        path: String,
+        /// The value.
+        payload: Bytes,
+    },
+    /// What changed in the value of a topic, in the old dialect.
+    PathDelta {
+        /// The path, without U+0001 and U+0002.
+        path: String,
+        /// The delta.
+        payload: Bytes,
+    },
+    /// A value that was fetched, in the old dialect.
+    FetchReply {
+        /// The path, without U+0001 and U+0002; empty at the end of the fetch.
+        path: String,
+        /// Which fetch is answered.
+        conversation: ConversationId,
+        /// The value.
+        payload: Bytes,
+    },
     /// The server ends the session.
     Abort,
     /// The client ends the session.
@@ -116,9 +140,16 @@ pub enum Message {
 const REQUEST: u8 = 0;
 const TOPIC_VALUE: u8 = 4;
 const TOPIC_DELTA: u8 = 5;
+const PATH_VALUE: u8 = 20;
+const PATH_DELTA: u8 = 21;
 const ABORT: u8 = 28;
 const CLOSE: u8 = 29;
+const FETCH_REPLY: u8 = 34;
 const ZLIB: u8 = 0x80;
+
+/// What separates the text fields in front of topic data of the old dialect, and what ends them.
+const FIELD_SEPARATOR: u8 = 2;
+const FIELDS_END: u8 = 1;
 
 /// The types of answers, which the dialects number differently.
 const fn response(dialect: Dialect) -> u8 {
@@ -184,6 +215,31 @@ impl Message {
                     payload: input.rest(),
                 })
             }
+            PATH_VALUE if dialect == Dialect::Old => {
+                let [path] = Self::decode_fields(&mut input)?;
+                Ok(Self::PathValue {
+                    path,
+                    payload: input.rest(),
+                })
+            }
+            PATH_DELTA if dialect == Dialect::Old => {
+                let [path] = Self::decode_fields(&mut input)?;
+                Ok(Self::PathDelta {
+                    path,
+                    payload: input.rest(),
+                })
+            }
+            FETCH_REPLY if dialect == Dialect::Old => {
+                let [path, id] = Self::decode_fields(&mut input)?;
+                let id = id
+                    .parse()
+                    .map_err(|_| DecodeError::Invalid("a conversation id is not a number"))?;
+                Ok(Self::FetchReply {
+                    path,
+                    conversation: ConversationId(id),
+                    payload: input.rest(),
+                })
+            }
             ABORT => Ok(Self::Abort),
             CLOSE => Ok(Self::Close),
             tag => Err(DecodeError::UnknownTag { of: "Message", tag }),
@@ -236,6 +292,24 @@ impl Message {
             } => {
                 Self::encode_topic_data(TOPIC_DELTA, *topic, *encoding, payload, out);
             }
+            Self::PathValue { path, payload } => {
+                Self::encode_fields(PATH_VALUE, &[path], payload, out)
+            }
+            Self::PathDelta { path, payload } => {
+                Self::encode_fields(PATH_DELTA, &[path], payload, out)
+            }
+            Self::FetchReply {
+                path,
+                conversation,
+                payload,
+            } => {
+                Self::encode_fields(
+                    FETCH_REPLY,
+                    &[path, &conversation.0.to_string()],
+                    payload,
+                    out,
+                );
+            }
             Self::Abort => out.u8(ABORT),
             Self::Close => out.u8(CLOSE),
         }
@@ -263,6 +337,35 @@ impl Message {
         });
         out.i32_fixed(topic.0);
         out.raw(payload);
+    }
+
+    fn encode_fields(tag: u8, fields: &[&str], payload: &[u8], out: &mut Writer) {
+        out.u8(tag);
+        for (n, field) in fields.iter().enumerate() {
+            if n > 0 {
+                out.u8(FIELD_SEPARATOR);
+            }
+            out.raw(field.as_bytes());
+        }
+        out.u8(FIELDS_END);
+        out.raw(payload);
+    }
+
+    fn decode_fields<const N: usize>(input: &mut Reader) -> Result<[String; N], DecodeError> {
+        let rest = input.rest();
+        let end = rest
+            .iter()
+            .position(|byte| *byte == FIELDS_END)
+            .ok_or(DecodeError::UnexpectedEnd)?;
+        *input = Reader::new(rest.slice(end + 1..), input.version());
+        let fields = std::str::from_utf8(&rest[..end]).map_err(|_| DecodeError::NotUtf8)?;
+        let fields: Vec<_> = fields
+            .split(char::from(FIELD_SEPARATOR))
+            .map(str::to_owned)
+            .collect();
+        fields.try_into().map_err(|_| {
+            DecodeError::Invalid("the fields in front of topic data are too many or too few")
+        })
     }
 
     fn encoding(first: u8) -> Encoding {
@@ -363,6 +466,24 @@ mod tests {
             payload: Bytes::from_static(b"\x65Hello"),
         };
         check("04000002096548656c6c6f", &hello, Version::NEWEST);
+        let (path, payload) = ("o/b".to_owned(), Bytes::from_static(&[1, 2, 3]));
+        let value = Message::PathValue {
+            path: path.clone(),
+            payload: payload.clone(),
+        };
+        check("146f2f6201010203", &value, Version::OLD);
+        let reply = Message::FetchReply {
+            path,
+            conversation: ConversationId(9),
+            payload,
+        };
+        check("226f2f62023901010203", &reply, Version::OLD);
+        let end = Message::FetchReply {
+            path: String::new(),
+            conversation: ConversationId(9),
+            payload: Bytes::from_static(&[1]),
+        };
+        check("2202390101", &end, Version::OLD);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
     Version,
     codec::{Codec, Opaque},
     message::ServiceId,
-    services::{security, session_properties, topic_control, topic_update, topics},
+    services::{security, session_properties, topic_control, topic_update, topics, v9},
 };
 
 /// Which end may ask for a service.
@@ -103,7 +103,7 @@ macro_rules! services {
 services! { $
 //  id  who    versions service                          request                                  response
     1   up     (..9)    PingOld                          (Opaque)                              -> Opaque;
-    2   up     (..=9)   FetchOld                         (Opaque)                              -> Opaque;
+    2   up     (..=9)   FetchOld                         (v9::FetchRequest)                    -> ();
     3   up     (9..)    Subscribe                        (topics::SelectionRequest)            -> ();
     4   up     (9..)    Unsubscribe                      (topics::SelectionRequest)            -> ();
     5   up     (9..)    ChangePrincipal                  (Opaque)                              -> Opaque;
@@ -133,11 +133,11 @@ services! { $
     34  up     (..9)    TopicSourceUpdate                (Opaque)                              -> Opaque;
     35  up     (..=9)   UpdateSourceUpdate               (Opaque)                              -> Opaque;
     36  up     (..9)    TopicUpdate                      (Opaque)                              -> Opaque;
-    40  down   (..=9)   SubscriptionNotificationOld      (Opaque)                              -> Opaque;
+    40  down   (..=9)   SubscriptionNotificationOld      (v9::SubscriptionNotice)              -> ();
     41  up     (..=9)   GetTopicDetails                  (Opaque)                              -> Opaque;
     42  down   (9..)    UnsubscriptionNotification       (topics::UnsubscriptionNotice)        -> ();
-    46  up     (..=9)   AddTopicOld                      (Opaque)                              -> Opaque;
-    47  up     (..=9)   RemoveTopicsOld                  (Opaque)                              -> Opaque;
+    46  up     (..=9)   AddTopicOld                      (v9::AddTopicRequest)                 -> v9::AddTopicResult;
+    47  up     (..=9)   RemoveTopicsOld                  (v9::RemoveTopicsRequest)             -> ();
     50  down   (9..)    MissingTopic                     (Opaque)                              -> Opaque;
     51  down   (..9)    RoutingSubscription              (Opaque)                              -> Opaque;
     52  up     (..9)    RoutingSubscriptionResponse      (Opaque)                              -> Opaque;
@@ -149,7 +149,7 @@ services! { $
     58  up     (9..)    UpdateAuthenticationStore        (Opaque)                              -> Opaque;
     59  up     (9..)    GetSecurityStore                 (Opaque)                              -> Opaque;
     60  up     (9..)    UpdateSecurityStore              (Opaque)                              -> Opaque;
-    61  up     (..=9)   UpdateTopicOld                   (Opaque)                              -> Opaque;
+    61  up     (..=9)   UpdateTopicOld                   (v9::UpdateTopicRequest)              -> v9::UpdateResult;
     62  down   (..=9)   ForwardOld                       (Opaque)                              -> Opaque;
     63  up     (..=9)   MessageHandlerRegisterOld        (Opaque)                              -> Opaque;
     64  up     (..=9)   MessageHandlerDeregisterOld      (Opaque)                              -> Opaque;
@@ -167,8 +167,8 @@ services! { $
     76  down   (..9)    PagedNotification                (Opaque)                              -> Opaque;
     77  up     (..=9)   UpdateSourceSet                  (Opaque)                              -> Opaque;
     78  up     (..=9)   UpdateSourceDelta                (Opaque)                              -> Opaque;
-    79  up     (..=9)   UpdateTopicSet                   (Opaque)                              -> Opaque;
-    80  up     (..=9)   UpdateTopicDelta                 (Opaque)                              -> Opaque;
+    79  up     (..=9)   UpdateTopicSet                   (v9::SetTopicRequest)                 -> v9::UpdateResult;
+    80  up     (..=9)   UpdateTopicDelta                 (v9::ApplyDeltaRequest)               -> v9::UpdateResult;
     81  up     (9..)    SessionPropertiesListener        (Opaque)                              -> Opaque;
     82  down   (9..)    SessionPropertiesEvent           (Opaque)                              -> Opaque;
     83  up     (9..)    RemoveTopics                     (topic_control::RemoveTopicsRequest)  -> topic_control::RemovedTopics;

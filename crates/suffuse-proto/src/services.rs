@@ -5,3 +5,4 @@ pub mod session_properties;
 pub mod topic_control;
 pub mod topic_update;
 pub mod topics;
+pub mod v9;

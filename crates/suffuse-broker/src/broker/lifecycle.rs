@@ -10,6 +10,7 @@ use suffuse_proto::{
     handshake::{Accepted, Credentials},
     recovery::Recovery,
     service::SystemPing,
+    topic_message::Reception,
 };
 
 use super::Broker;
@@ -148,7 +149,7 @@ impl Broker {
             id,
             token,
             version: request.version,
-            takes_zlib: request.capabilities.has_zlib(),
+            reception: Reception::new(request.version, request.capabilities.has_zlib()),
             principal: request.principal,
             roles,
             origin: Origin {

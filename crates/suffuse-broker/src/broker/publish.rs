@@ -4,11 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use suffuse_proto::{
-    Message, Path, Service, TopicSpecification,
-    codec::Codec as _,
-    message::{ConversationId, TopicId},
-    service::{SubscriptionNotification, UnsubscriptionNotification},
-    services::topics::{SubscriptionNotice, UnsubscriptionNotice, UnsubscriptionReason},
+    Path, TopicSpecification, message::TopicId, services::topics::UnsubscriptionReason,
+    topic_message,
 };
 
 use super::Broker;
@@ -144,10 +141,7 @@ impl Broker {
         topic: TopicId,
         reason: UnsubscriptionReason,
     ) {
-        self.push(
-            session,
-            Item::Withdraw(UnsubscriptionNotice { topic, reason }),
-        );
+        self.push(session, Item::Withdraw { topic, reason });
     }
 
     /// Offers the outbox of each link that has something new to `give`, which takes what its port has
@@ -243,10 +237,14 @@ impl Outbox<'_> {
         match item {
             Item::Frame(frame) => port.push(frame),
             Item::Update { update, as_delta } => {
-                port.push(update.frame(as_delta, self.session.takes_zlib).clone());
+                port.push(update.frame(as_delta, self.session.reception).clone());
             }
             Item::Announce(topic) => self.announce(topic, port),
-            Item::Withdraw(notice) => port.push(self.notice::<UnsubscriptionNotification>(&notice)),
+            Item::Withdraw { topic, reason } => {
+                let version = self.session.version;
+                let message = topic_message::unsubscription(topic, reason, version);
+                port.push(Frame::new(&message, version));
+            }
         }
     }
 
@@ -267,25 +265,12 @@ impl Outbox<'_> {
         };
         subscriber.is_announced = true;
         subscriber.has_value = initial.is_some();
-        let notice = SubscriptionNotice {
-            topic: topic.id,
-            path: topic.path.clone(),
-            specification: topic.kind.specification.clone(),
-        };
-        port.push(self.notice::<SubscriptionNotification>(&notice));
-        if let Some(initial) = initial {
-            port.push(initial.frame(false, self.session.takes_zlib).clone());
-        }
-    }
-
-    /// Makes the frame of a request that wants no answer, as real servers send notices (P§6.3).
-    fn notice<S: Service>(&self, request: &S::Request) -> Frame {
         let version = self.session.version;
-        let message = Message::Request {
-            service: S::ID,
-            conversation: ConversationId::ONE_WAY,
-            body: request.to_bytes(version),
-        };
-        Frame::new(&message, version)
+        let specification = &topic.kind.specification;
+        let message = topic_message::subscription(topic.id, &topic.path, specification, version);
+        port.push(Frame::new(&message, version));
+        if let Some(initial) = initial {
+            port.push(initial.frame(false, self.session.reception).clone());
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Subscribing sessions to topics, and back.
 
-use suffuse_proto::{Path, Selector, services::topics::UnsubscriptionReason};
+use suffuse_proto::{Path, Selector, services::topics::UnsubscriptionReason, topic_message};
 
 use super::Broker;
 use crate::{
@@ -87,9 +87,22 @@ impl Broker {
         }
     }
 
-    /// Returns whether a session may read a topic: by its roles, or because it owns the topic.
+    /// Returns whether a session may read a topic, by its roles or as the topic's owner, and can be told of it.
     pub(crate) fn may_read(&self, session: SessionKey, topic: TopicKey) -> bool {
-        self.may(session, topic, PathPermission::ReadTopic)
+        self.is_visible(session, topic) && self.may(session, topic, PathPermission::ReadTopic)
+    }
+
+    /// Returns whether the protocol of a session can tell of a topic.
+    fn is_visible(&self, session: SessionKey, topic: TopicKey) -> bool {
+        let (Some(session), Some(topic)) = (self.sessions.get(session), self.topics.get(topic))
+        else {
+            return false;
+        };
+        topic_message::is_visible(
+            topic.kind.specification.topic_type,
+            &topic.path,
+            session.version,
+        )
     }
 
     /// Returns whether a session has a permission for a topic, by its roles or as the topic's owner.

@@ -75,7 +75,7 @@ fn malformed_requests_get_the_response_of_the_specification() {
         ("v=x", None),
         ("v=4", None),
         ("v=300", None),
-        ("v=9&ty=WB", Some((9, 102))),
+        ("v=10&ty=WB", Some((10, 102))),
         ("v=15&ty=WB", Some((15, 102))),
         ("v=30&ty=WB", Some((30, 102))),
         ("v=30&ty=PY", Some((30, 115))),
