@@ -56,6 +56,8 @@ pub(crate) enum Command {
     Remove(RemoveArgs),
     /// List the services of the protocol, and which of them are built
     Services(ServicesArgs),
+    /// Measure what a server costs
+    Bench(crate::bench::BenchArgs),
 }
 
 #[derive(Debug, Args)]
@@ -97,6 +99,9 @@ pub(crate) struct ServeArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  suffuse config new > suffuse.toml && suffuse config check suffuse.toml"
+)]
 pub(crate) struct ConfigArgs {
     #[command(subcommand)]
     pub(crate) command: ConfigCommand,

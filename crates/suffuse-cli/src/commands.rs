@@ -32,6 +32,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Serve(args) => serve::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Services(args) => services::run(&args),
+        Command::Bench(args) => crate::bench::run(&args),
         Command::Connect(args) => client(connect::run(args)),
         Command::Ping(args) => client(ping::run(args)),
         Command::Watch(args) => client(watch::run(args)),

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 mod args;
+mod bench;
 mod commands;
 mod connection;
 mod failure;
