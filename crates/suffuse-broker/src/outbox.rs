@@ -5,7 +5,8 @@
 //!
 //! Limits: at half of the limits of messages or bytes the updates of each topic are conflated to the last
 //! one, as whole value; if that leaves more than the limit, the session is closed. Announcements and
-//! withdrawals do not count: there is at most one for each topic, and a whole branch is removed at once.
+//! withdrawals do not count, because there can be one for each topic and a whole branch is removed at once;
+//! announcements of topics that went away before they were taken are swept out when they become many.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -133,6 +134,26 @@ impl Queue {
         self.bytes = bytes;
     }
 
+    /// Returns how many announcements and withdrawals wait.
+    pub(crate) fn notices(&self) -> usize {
+        self.notices
+    }
+
+    /// Forgets the announcements that `is_due` does not want, and repeated ones.
+    pub(crate) fn sweep_announcements(&mut self, is_due: impl Fn(TopicKey) -> bool) {
+        let mut seen = hashbrown::HashSet::new();
+        let mut swept = 0;
+        self.items.retain(|item| {
+            let Item::Announce(topic) = item else {
+                return true;
+            };
+            let is_kept = is_due(*topic) && seen.insert(*topic);
+            swept += usize::from(!is_kept);
+            is_kept
+        });
+        self.notices -= swept;
+    }
+
     fn relieve(&mut self, limits: Limits) -> Pressure {
         let (messages, bytes) = self
             .conflate_at
@@ -235,5 +256,43 @@ fn bytes_of(item: &Item) -> usize {
         Item::Frame(frame) => frame.websocket().len(),
         Item::Update { update, as_delta } => update.payload(*as_delta).len(),
         Item::Announce(_) | Item::Withdraw { .. } => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn announcements_of_topics_that_went_away_are_swept_out() {
+        let limits = Limits {
+            messages_max: 10,
+            bytes_max: 1000,
+        };
+        let mut queue = Queue::default();
+        let frame = Frame::new(
+            &suffuse_proto::Message::Abort,
+            suffuse_proto::Version::NEWEST,
+        );
+        for topic in [1, 2, 1, 3, 2] {
+            queue.push(Item::Announce(TopicKey(topic)), limits);
+        }
+        queue.push(Item::Frame(frame), limits);
+
+        queue.sweep_announcements(|topic| topic != TopicKey(3));
+
+        assert_eq!(queue.notices(), 2);
+        let left: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
+        assert!(
+            matches!(
+                left[..],
+                [
+                    Item::Announce(TopicKey(1)),
+                    Item::Announce(TopicKey(2)),
+                    Item::Frame(_)
+                ]
+            ),
+            "{left:?}"
+        );
     }
 }

@@ -105,6 +105,13 @@ impl Topic {
             .is_some_and(|subscribers| subscribers.contains_key(&session))
     }
 
+    /// Returns whether a session watches the topic and was not told of it yet.
+    pub(crate) fn awaits_announcement(&self, session: SessionKey) -> bool {
+        let subscribers = self.subscribers.as_ref();
+        let subscriber = subscribers.and_then(|subscribers| subscribers.get(&session));
+        subscriber.is_some_and(|subscriber| !subscriber.is_announced)
+    }
+
     pub(crate) fn subscriber_mut(&mut self, session: SessionKey) -> Option<&mut Subscriber> {
         self.subscribers.as_mut()?.get_mut(&session)
     }

@@ -293,10 +293,10 @@ impl Message {
                 Self::encode_topic_data(TOPIC_DELTA, *topic, *encoding, payload, out);
             }
             Self::PathValue { path, payload } => {
-                Self::encode_fields(PATH_VALUE, &[path], payload, out)
+                Self::encode_fields(PATH_VALUE, &[path], payload, out);
             }
             Self::PathDelta { path, payload } => {
-                Self::encode_fields(PATH_DELTA, &[path], payload, out)
+                Self::encode_fields(PATH_DELTA, &[path], payload, out);
             }
             Self::FetchReply {
                 path,

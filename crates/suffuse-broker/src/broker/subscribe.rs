@@ -7,6 +7,9 @@ use crate::{
     outbox::Item, security::PathPermission, session::Session, sessions::SessionKey, topic::TopicKey,
 };
 
+/// Fewer announcements and withdrawals than this are never swept.
+const NOTICES_SWEPT_MIN: usize = 1000;
+
 impl Broker {
     /// Selects topics for a session, and subscribes it to those that exist.
     pub(crate) fn select(&mut self, key: SessionKey, scope: &str, selector: Selector) {
@@ -61,6 +64,22 @@ impl Broker {
         if session.topics.insert(topic_key) {
             topic.add_subscriber(key);
             self.push(key, Item::Announce(topic_key));
+            self.sweep_announcements(key);
+        }
+    }
+
+    /// Topics that come and go while nobody takes the queue of a session leave announcements of nothing there.
+    fn sweep_announcements(&mut self, key: SessionKey) {
+        let topics = &self.topics;
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        if session.queue.notices() > 2 * session.topics.len() + NOTICES_SWEPT_MIN {
+            session.queue.sweep_announcements(|topic| {
+                topics
+                    .get(topic)
+                    .is_some_and(|topic| topic.awaits_announcement(key))
+            });
         }
     }
 
