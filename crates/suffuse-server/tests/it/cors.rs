@@ -8,7 +8,7 @@ const PAGE: &str = "https://page.example";
 
 fn origin_server() -> TestServer {
     TestServer::start_with(|options| {
-        options.allowed_origins = Origins::List([PAGE.to_owned()].into())
+        options.allowed_origins = Origins::List([PAGE.to_owned()].into());
     })
 }
 

@@ -105,7 +105,7 @@ fn connections_over_the_limit_are_told_so() {
 #[test]
 fn a_connection_without_a_request_is_ended() {
     let server = TestServer::start_with(|options| {
-        options.limits.handshake_timeout = Duration::from_millis(30)
+        options.limits.handshake_timeout = Duration::from_millis(30);
     });
     for begin in ["", "GET /diffusion HTTP/1.1\r\nhost:"] {
         let mut peer = server.connect();

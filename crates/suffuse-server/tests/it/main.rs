@@ -1,5 +1,7 @@
 //! The server from outside: over sockets of the loopback, with peers that write bytes.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
 mod cors;
 mod handshake;
 mod http;
@@ -7,5 +9,6 @@ mod limits;
 mod peer;
 mod polling;
 mod server;
+mod slow_reader;
 mod tls;
 mod websocket;

@@ -53,7 +53,7 @@ impl TestServer {
 
     /// Connects a polling client and returns its token.
     pub(crate) fn polling(&self) -> String {
-        let reply = self.connect().exchange(&poll_request(
+        let reply = self.connect().exchange(poll_request(
             "m: 0\r\nty: B\r\nv: 29\r\nca: 8\r\nr: 60000\r\n",
             "",
         ));
@@ -135,6 +135,11 @@ impl Peer {
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.socket.get_mut().write_all(bytes.as_ref()).unwrap();
+    }
+
+    /// Sends to a server that may have ended the connection.
+    pub(crate) fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.socket.get_mut().write_all(bytes)
     }
 
     pub(crate) fn exchange(&mut self, request: impl AsRef<[u8]>) -> Reply {

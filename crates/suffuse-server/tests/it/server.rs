@@ -110,6 +110,7 @@ fn the_page_answers_what_is_no_connection() {
             node: "n00".to_owned(),
             mode: "development mode".to_owned(),
             security: "everybody".to_owned(),
+            selector: "?demo//".to_owned(),
         });
     });
     let get = |target: &str| {
