@@ -231,9 +231,6 @@ impl<Ticket> Machine<Ticket> {
             Message::PathValue { .. } | Message::PathDelta { .. } | Message::FetchReply { .. } => {
                 Err("topic data of a protocol version that was not agreed on".to_owned())
             }
-            Message::PathValue { .. } | Message::PathDelta { .. } | Message::FetchReply { .. } => {
-                Err("a message of the old dialect".to_owned())
-            }
         }
     }
 

@@ -251,8 +251,10 @@ fn a_late_listener_gets_the_cached_values() {
         .expect(&[]);
     let listener = bench.listen("?.*//");
     bench.expect(&["+a", "a Some(\"x\") after nothing, cached", "+b"]);
+    bench.receive(&value(1, "y"));
+    bench.expect(&["a Some(\"y\") after Some(\"x\"), value 2"]);
     bench.machine.unlisten(listener);
-    bench.receive(&value(1, "y")).expect(&[]);
+    bench.receive(&value(1, "z")).expect(&[]);
 }
 
 #[test]

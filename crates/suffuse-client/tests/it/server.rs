@@ -421,6 +421,14 @@ async fn large_values(_: &Server, session: &Session) {
             (update.path.as_str(), update.raw.len() > count as usize),
             (path.as_str(), true)
         );
+        let Received::Value { bytes } = update.received else {
+            panic!("{:?} is not a whole value", update.received);
+        };
+        assert_eq!(
+            bytes < update.raw.len(),
+            compression != "off",
+            "{bytes} bytes received"
+        );
         assert_eq!(update.value, Ok(text));
     }
 }
