@@ -36,6 +36,8 @@ pub struct PageInfo {
     pub mode: String,
     /// Who may connect, in a sentence.
     pub security: String,
+    /// Selects the topics that the page shows first.
+    pub selector: String,
 }
 
 /// What to do with a request.
@@ -94,6 +96,7 @@ fn index(info: &PageInfo, headers: &HeaderMap, local: SocketAddr) -> String {
         ("{{node}}", &info.node),
         ("{{mode}}", &info.mode),
         ("{{security}}", &info.security),
+        ("{{selector}}", &info.selector),
         ("{{hostname}}", hostname),
         ("{{port}}", port),
         ("{{rust}}", &rust),

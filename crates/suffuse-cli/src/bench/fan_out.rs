@@ -34,7 +34,7 @@ pub(super) struct FanOutArgs {
     /// How many updates each round has
     #[arg(long, value_name = "N", default_value_t = 1600)]
     updates: u64,
-    /// How many updates are on the way together; all subscribers have them before the next ones
+    /// How many updates are on the way before all subscribers have them
     #[arg(long, value_name = "N", default_value_t = 1)]
     in_flight: u64,
     /// The size of the JSON value on the wire, in bytes

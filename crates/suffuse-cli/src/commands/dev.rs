@@ -73,8 +73,14 @@ fn options(args: &DevArgs) -> Options {
                    principals admin and control, whose password is “password”, may change topics. Values are lost when the \
                    server stops."
             .to_owned(),
+        selector: selector(args).to_owned(),
     });
     options
+}
+
+/// Returns what there is to watch.
+fn selector(args: &DevArgs) -> &'static str {
+    if args.no_demo { "?.*//" } else { "?demo//" }
 }
 
 fn banner(args: &DevArgs, address: SocketAddr, begin: Instant) -> String {
@@ -87,7 +93,6 @@ fn banner(args: &DevArgs, address: SocketAddr, begin: Instant) -> String {
         default if default == DEFAULT_ADDRESS => String::new(),
         other => format!(" --url ws://{other}/diffusion"),
     };
-    let watched = if args.no_demo { "?.*//" } else { "?demo//" };
     format!(
         "suffuse {version}  node {node}  pid {pid}  DEVELOPMENT MODE
   listening   http+ws   http://{address}/diffusion    (any path ending in /diffusion)
@@ -97,9 +102,10 @@ fn banner(args: &DevArgs, address: SocketAddr, begin: Instant) -> String {
               operator and client have the password `password`; only this machine can connect
   demo        {demo}
   ready in {millis:.0} ms; Ctrl-C stops it
-try:  suffuse watch '{watched}'{url}
+try:  suffuse watch '{selector}'{url}
       suffuse set hello/world 'hi' --create string --principal control --credentials password{url}",
         version = env!("CARGO_PKG_VERSION"),
+        selector = selector(args),
         node = args.node,
         pid = std::process::id(),
         millis = begin.elapsed().as_secs_f64() * 1000.0,

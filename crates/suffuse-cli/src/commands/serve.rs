@@ -64,6 +64,7 @@ fn page(config: &Config, security: &Opened) -> PageInfo {
         node: config.node.id.to_string(),
         mode: config.node.name.clone(),
         security: anonymous_policy(&security.file),
+        selector: "?.*//".to_owned(),
     }
 }
 
@@ -153,9 +154,9 @@ pub(super) async fn stop(
     } else {
         format!("{sessions} sessions are told")
     };
-    output::result(format_args!(
-        "\n{signal}: stopping, {told}; again to stop at once"
-    ))?;
+    let line = format!("\n{signal}: stopping, {told}; again to stop at once");
+    // That nobody reads it is no reason not to stop in order.
+    _ = output::result(line);
     tokio::select! {
         () = server.stop() => output::result("stopped"),
         signal = signals.next() => {

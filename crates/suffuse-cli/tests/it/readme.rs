@@ -160,6 +160,7 @@ fn the_page_shows_the_examples_of_the_readme() {
         .replace("{{host}}", README_ADDRESS)
         .replace("{{hostname}}", "127.0.0.1")
         .replace("{{port}}", "8080")
+        .replace("{{selector}}", "?demo//")
         .replace("&gt;", ">");
     for block in [blocks("js"), blocks("python")].concat() {
         assert!(page.contains(&block), "{block}");

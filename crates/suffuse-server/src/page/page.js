@@ -90,6 +90,10 @@ async function ask() {
   schedule(wait);
 }
 
+function nameApi() {
+  document.getElementById('api').href = `api/values?selector=${encodeURIComponent(asked)}`;
+}
+
 function schedule(wait) {
   clearTimeout(timer);
   const paused = pause.getAttribute('aria-pressed') === 'true';
@@ -99,7 +103,7 @@ function schedule(wait) {
 document.getElementById('query').addEventListener('submit', event => {
   event.preventDefault();
   asked = selector.value;
-  document.getElementById('api').href = `api/values?selector=${encodeURIComponent(asked)}`;
+  nameApi();
   ask();
 });
 
@@ -124,4 +128,5 @@ for (const button of document.querySelectorAll('.copy')) {
 }
 
 fillInAddress();
+nameApi();
 ask();

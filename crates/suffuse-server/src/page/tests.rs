@@ -9,6 +9,7 @@ fn info() -> PageInfo {
         node: "n00".to_owned(),
         mode: "development mode".to_owned(),
         security: "Anonymous sessions may read.".to_owned(),
+        selector: "?demo//".to_owned(),
     }
 }
 
@@ -120,6 +121,29 @@ fn the_page_has_the_address_that_the_client_used() {
         assert!(page.contains(address) && page.contains(options), "{host}");
         assert!(!page.contains("{{") && !page.contains("alert(1)"), "{host}");
     }
+}
+
+#[test]
+fn names_from_the_configuration_are_text_in_the_page() {
+    let info = PageInfo {
+        mode: "<b>\"bold\"</b> {{host}}".to_owned(),
+        selector: "*a'&\"<".to_owned(),
+        ..info()
+    };
+    let local = SocketAddr::from(([127, 0, 0, 1], 8080));
+    let response = ready(answer(
+        &info,
+        &Method::GET,
+        &Uri::from_static("/"),
+        &HeaderMap::new(),
+        local,
+    ));
+    let page = body(&response);
+    assert!(
+        page.contains("&lt;b&gt;&quot;bold&quot;&lt;/b&gt; &#123;&#123;host}}"),
+        "{page}"
+    );
+    assert!(page.contains("value=\"*a&#39;&amp;&quot;&lt;\""), "{page}");
 }
 
 #[test]
