@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use suffuse_client::{CloseReason, RequestError, Session, Transport};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{Message, protocol::Role},
@@ -20,7 +20,14 @@ struct Pair {
 
 impl Pair {
     async fn connect(ping_interval: u64) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::connect_to(
+            TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            ping_interval,
+        )
+        .await
+    }
+
+    async fn connect_to(listener: TcpListener, ping_interval: u64) -> Self {
         let builder = Session::builder()
             .url(format!(
                 "ws://{}/path/diffusion",
@@ -213,14 +220,20 @@ async fn fragments_and_websocket_pings_are_handled() {
 
 #[tokio::test]
 async fn a_session_whose_link_is_stuck_can_be_closed() {
-    let pair = Pair::connect(0).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let pair = Pair::connect_to(socket.listen(1).unwrap(), 0).await;
     let value = Bytes::from(vec![0; 1 << 14]);
     let sets = (0..3000).map(|_| {
         let (session, value) = (pair.session.clone(), value.clone());
         tokio::spawn(async move { session.topics().set("a", &value).await })
     });
     let sets = sets.collect::<Vec<_>>();
-    tokio::task::yield_now().await;
+    // Lets all of them be sent, as far as there is room.
+    for _ in &sets {
+        tokio::task::yield_now().await;
+    }
     within(pair.session.close()).await;
     for set in sets {
         let closed = RequestError::SessionClosed(CloseReason::ClosedByClient);
