@@ -225,7 +225,8 @@ mod tests {
     use super::*;
 
     fn read<T: Setting>(toml: &str) -> Result<T, String> {
-        T::read(DeValue::parse(toml).expect("a test gives TOML").get_ref())
+        let value = DeValue::parse(toml).map_err(|error| error.to_string())?;
+        T::read(value.get_ref())
     }
 
     #[test]
