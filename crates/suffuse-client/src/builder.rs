@@ -56,8 +56,8 @@ type EventHandler = Arc<dyn Fn(ConnectEvent) + Send + Sync>;
 
 /// Says where to connect, and how. Made by [`Session::builder`](crate::Session::builder).
 ///
-/// Without a host it is `localhost`. Without a statement about security, it is secure if the port is
-/// 443 or not given. Without a port, it is 443 if secure and 80 if not.
+/// Without a host it is `localhost`. Without a statement about security, it is secure if the port
+/// is 443 or not given. Without a port, it is 443 if secure and 80 if not.
 #[derive(Clone, Default)]
 #[must_use = "a builder does nothing until it opens a session"]
 pub struct Builder {
@@ -78,9 +78,10 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Sets host, port, security and request path from a URL, whose scheme is `ws`, `wss`, `http` or
-    /// `https`. The scheme says only whether the connection is secure: which transports are tried is
-    /// said by [`Self::transports`], whatever the scheme. Without a path it is `/diffusion`.
+    /// Sets host, port, security and request path from a URL, whose scheme is `ws`, `wss`, `http`
+    /// or `https`. The scheme says only whether the connection is secure: which transports are
+    /// tried is said by [`Self::transports`], whatever the scheme. Without a path it is
+    /// `/diffusion`.
     ///
     /// Settings of the other methods go before the URL's.
     pub fn url(mut self, url: impl Into<String>) -> Self {
@@ -113,9 +114,9 @@ impl Builder {
         self
     }
 
-    /// Sets the transports that are tried, in this order and in one pass. A transport may stand more
-    /// than once. Without this call it is WebSocket; with an empty list nothing is tried, and opening
-    /// fails at once.
+    /// Sets the transports that are tried, in this order and in one pass. A transport may stand
+    /// more than once. Without this call it is WebSocket; with an empty list nothing is tried, and
+    /// opening fails at once.
     pub fn transports(mut self, transports: impl IntoIterator<Item = Transport>) -> Self {
         self.transports = Transports::List(transports.into_iter().collect());
         self

@@ -1,13 +1,13 @@
 //! The client's protocol logic: messages and the time in, messages, answers and topic events out.
 //!
-//! The machine has no socket, no clock and no task. Its driver feeds it with what comes from the link
-//! and from the application, and then takes everything from [`Machine::poll_output`]:
+//! The machine has no socket, no clock and no task. Its driver feeds it with what comes from the
+//! link and from the application, and then takes everything from [`Machine::poll_output`]:
 //!
 //! ```text
-//! application ─ request, listen, close ──►┌─────────┐──► Output::Answer, Output::Topic ─► application
-//!                                         │ Machine │
-//! link ─── handle_message, handle_end ───►└─────────┘──► Output::Send ─► link
-//! clock ── handle_timeout ───────────────►
+//! application ─ request, listen, close ─►┌─────────┐─► Output::Answer, Topic ─► application
+//!                                        │ Machine │
+//! link ── handle_message, handle_end ───►└─────────┘─► Output::Send ─► link
+//! clock ─ handle_timeout ───────────────►
 //! ```
 //! Times are durations since the session was connected. The order of outputs is the order of causes:
 //! the first value of a topic comes before the answer to the subscription that brought it.

@@ -29,7 +29,8 @@ const REQUESTS_MAX: usize = 4096;
 #[derive(Debug)]
 pub(crate) struct Ticket {
     answer: oneshot::Sender<Result<Bytes, RequestError>>,
-    /// One of [`REQUESTS_MAX`]; free again when the request is answered, not when nobody waits for it.
+    /// One of [`REQUESTS_MAX`]; free again when the request is answered, not when nobody waits for
+    /// it.
     _permit: OwnedSemaphorePermit,
 }
 
@@ -62,7 +63,8 @@ pub(crate) enum Command {
 /// A session with a server.
 ///
 /// Clones are handles of the same session. It ends with [`Session::close`], when its last handle is
-/// dropped, when the server closes it, or when its connection is lost; [`Session::closed`] says why.
+/// dropped, when the server closes it, or when its connection is lost; [`Session::closed`] says
+/// why.
 #[derive(Clone)]
 pub struct Session {
     shared: Arc<Shared>,

@@ -1,8 +1,8 @@
 //! Streams of what happens to topics.
 //!
 //! A stream never holds up the session or other streams. While the application does not read, up to
-//! 1024 updates wait (or twice as many as there are topics, if that is more). Then older updates of a
-//! topic give way to its newest one, and [`Update::missed`] says how many. So a slow reader still
+//! 1024 updates wait (or twice as many as there are topics, if that is more). Then older updates of
+//! a topic give way to its newest one, and [`Update::missed`] says how many. So a slow reader still
 //! ends with the last value of every topic.
 
 mod queue;

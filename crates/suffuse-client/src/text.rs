@@ -1,4 +1,5 @@
-//! Texts of peers in our messages: short, and without control characters that a terminal would obey.
+//! Texts of peers in our messages: short, and without control characters that a terminal would
+//! obey.
 
 use std::time::Duration;
 

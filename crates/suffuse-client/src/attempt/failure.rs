@@ -119,81 +119,100 @@ impl Failure {
     #[must_use]
     pub fn hint(&self, transport: Transport) -> Option<String> {
         match self {
-            Self::Lookup { .. } => Some("check the spelling of the host, and the name server".to_owned()),
+            Self::Http {
+                location: Some(location),
+                status: 300..=399,
+                ..
+            } => Some(format!(
+                "redirects are not followed: connect to {location} if that is the server"
+            )),
+            Self::Http { status, .. } => status_hint(*status, transport).map(str::to_owned),
+            Self::Rejected(code) => rejection_hint(*code).map(str::to_owned),
+            Self::Lookup { .. }
+            | Self::Tcp { .. }
+            | Self::Tls { .. }
+            | Self::Upgrade { .. }
+            | Self::Ended { .. }
+            | Self::Closed { .. }
+            | Self::Response { .. }
+            | Self::TimedOut { .. } => Some(self.place_hint(transport).to_owned()),
+        }
+    }
+
+    /// Returns what to do where the failure happened.
+    fn place_hint(&self, transport: Transport) -> &'static str {
+        let is_websocket = transport == Transport::WebSocket;
+        match self {
+            Self::Lookup { .. } => "check the spelling of the host, and the name server",
             Self::Tcp { .. } => {
-                Some("check that the server runs, and that host, port and firewalls are as you think".to_owned())
+                "check that the server runs, and that host, port and firewalls are as you think"
             }
-            Self::Tls { .. } => Some(
-                "check that the port speaks TLS, that the certificate is for this host, and that its issuer is \
-                 known here; a private issuer can be added to the trusted roots"
-                    .to_owned(),
-            ),
-            Self::Http { status, location, .. } => http_hint(*status, location.as_deref(), transport),
-            Self::Upgrade { .. } | Self::Ended { stage: Stage::Http, .. } => match transport {
-                Transport::WebSocket => Some(
-                    "something on the way does not pass WebSocket on: add HTTP_POLLING to the transports, or let \
-                     the proxy pass the headers Upgrade and Connection"
-                        .to_owned(),
-                ),
-                Transport::HttpPolling => {
-                    Some("check that the port speaks HTTP, and plain or TLS as you expect".to_owned())
-                }
-            },
-            Self::Response { .. } => {
-                Some("something else answers at this address: check host, port and request path".to_owned())
+            Self::Tls { .. } => {
+                "check that the port speaks TLS, that the certificate is for this host, and that its \
+                 issuer is known here; a private issuer can be added to the trusted roots"
             }
-            Self::TimedOut { stage: Stage::Http | Stage::Response, .. } if transport == Transport::WebSocket => Some(
-                "something on the way swallows WebSocket: add HTTP_POLLING to the transports".to_owned(),
-            ),
+            Self::Upgrade { .. }
+            | Self::Ended {
+                stage: Stage::Http, ..
+            } if is_websocket => {
+                "something on the way may not pass WebSocket on: let it pass the headers Upgrade and \
+                 Connection, or have HTTP_POLLING in the list of transports"
+            }
+            Self::Upgrade { .. }
+            | Self::Ended {
+                stage: Stage::Http, ..
+            } => "check that the port speaks HTTP, and plain or TLS as you expect",
+            Self::TimedOut {
+                stage: Stage::Http | Stage::Response,
+                ..
+            } if is_websocket => {
+                "something on the way may swallow WebSocket: have HTTP_POLLING in the list of transports"
+            }
             Self::TimedOut { .. } => {
-                Some("check firewalls on the way; a slow server needs a longer limit per attempt".to_owned())
+                "check firewalls on the way; a slow server needs a longer limit per attempt"
             }
-            Self::Rejected(code) => rejection_hint(*code),
-            Self::Ended { .. } | Self::Closed { .. } => {
-                Some("look into the log of the server and of the proxies before it".to_owned())
+            Self::Response { .. } => {
+                "something else answers at this address: check host, port and request path"
+            }
+            Self::Http { .. } | Self::Rejected(_) | Self::Ended { .. } | Self::Closed { .. } => {
+                "look into the log of the server and of the proxies before it"
             }
         }
     }
 }
 
-fn http_hint(status: u16, location: Option<&str>, transport: Transport) -> Option<String> {
-    match (status, location, transport) {
-        (300..=399, Some(location), _) => {
-            Some(format!("redirects are not followed: connect to {location} if that is the server"))
-        }
-        (401 | 407, _, _) => Some("a proxy on the way wants its own authentication".to_owned()),
-        (404, _, _) => {
-            Some("check the request path, and that the balancer routes it to the server".to_owned())
-        }
-        (400 | 403 | 405 | 426, _, Transport::WebSocket) => Some(
-            "something on the way refuses WebSocket: add HTTP_POLLING to the transports, or let the proxy pass it"
-                .to_owned(),
+fn status_hint(status: u16, transport: Transport) -> Option<&'static str> {
+    match (status, transport) {
+        (401 | 407, _) => Some("a proxy on the way wants its own authentication"),
+        (404, _) => Some("check the request path, and that the balancer routes it to the server"),
+        (400 | 403 | 405 | 426, Transport::WebSocket) => Some(
+            "something on the way refuses WebSocket: let it pass the headers Upgrade and Connection, \
+             or have HTTP_POLLING in the list of transports",
         ),
-        (403, _, Transport::HttpPolling) => Some("a proxy or the server refuses this client".to_owned()),
-        (502..=504, _, _) => Some(
-            "the balancer answers but has no live node behind it; ask for /health/ready on the nodes".to_owned(),
+        (403, Transport::HttpPolling) => Some("a proxy or the server refuses this client"),
+        (502..=504, _) => Some(
+            "the balancer answers but has no live node behind it; ask for /health/ready on the nodes",
         ),
-        (200, _, Transport::WebSocket) => {
-            Some("an ordinary page is at this address: check the request path".to_owned())
+        (200, Transport::WebSocket) => {
+            Some("an ordinary page is at this address: check the request path")
         }
         _ => None,
     }
 }
 
-fn rejection_hint(code: ResponseCode) -> Option<String> {
-    let hint = match code {
-        ResponseCode::AUTHENTICATION_FAILED => "check the principal and its credentials",
+fn rejection_hint(code: ResponseCode) -> Option<&'static str> {
+    match code {
+        ResponseCode::AUTHENTICATION_FAILED => Some("check the principal and its credentials"),
         ResponseCode::LICENSE_EXCEEDED => {
-            "close sessions that are not needed, or raise the limit of the server"
+            Some("close sessions that are not needed, or raise the limit of the server")
         }
         ResponseCode::DOWNGRADE => {
-            "this client speaks protocol version 29: the server needs a newer release"
+            Some("this client speaks protocol version 29: the server needs a newer release")
         }
-        ResponseCode::REJECTED_SERVER_INITIALISING => "try again in a few seconds",
-        ResponseCode::ERROR => "look into the log of the server",
-        _ => return None,
-    };
-    Some(hint.to_owned())
+        ResponseCode::REJECTED_SERVER_INITIALISING => Some("try again in a few seconds"),
+        ResponseCode::ERROR => Some("look into the log of the server"),
+        _ => None,
+    }
 }
 
 impl fmt::Display for Failure {

@@ -97,7 +97,8 @@ impl ConnectError {
             .is_some_and(|last| matches!(last.outcome, AttemptOutcome::Fatal(_)))
     }
 
-    /// Returns the report for a terminal: `error[SFX-C104]: cannot connect: …`, and one line per attempt.
+    /// Returns the report for a terminal: `error[SFX-C104]: cannot connect: …`, and one line per
+    /// attempt.
     #[must_use]
     pub fn report(&self) -> String {
         format!("error[{}]: {}", self.code(), Body(self))

@@ -65,8 +65,8 @@ impl<'a> Topics<'a> {
             .await
     }
 
-    /// Subscribes to the topics that a selector matches, and returns a stream of the values of those
-    /// of them that can be read as a `T`. Values that are there already come first.
+    /// Subscribes to the topics that a selector matches, and returns a stream of the values of
+    /// those of them that can be read as a `T`. Values that are there already come first.
     ///
     /// # Errors
     /// As [`Self::subscribe`].
@@ -80,8 +80,8 @@ impl<'a> Topics<'a> {
         Ok(stream)
     }
 
-    /// Returns a stream of the values of topics that match a selector and that the session is, or will
-    /// be, subscribed to by other calls. Values that are there already come first.
+    /// Returns a stream of the values of topics that match a selector and that the session is, or
+    /// will be, subscribed to by other calls. Values that are there already come first.
     ///
     /// # Errors
     /// When the selector is not valid, or the session is closed.
@@ -95,8 +95,8 @@ impl<'a> Topics<'a> {
         ))
     }
 
-    /// Subscribes as [`Self::stream`] does, and returns a stream that also tells when the session is
-    /// subscribed to a topic, and when and why it is not any more.
+    /// Subscribes as [`Self::stream`] does, and returns a stream that also tells when the session
+    /// is subscribed to a topic, and when and why it is not any more.
     ///
     /// # Errors
     /// As [`Self::subscribe`].

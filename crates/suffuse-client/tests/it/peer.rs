@@ -24,8 +24,8 @@ pub(crate) enum Script {
     Reset,
     /// Never answers.
     Swallow,
-    /// Opens the transport, and then sends this as the first message: of a WebSocket as these frames,
-    /// of polling as this body. Then ends the connection.
+    /// Opens the transport, and then sends this as the first message: of a WebSocket as these
+    /// frames, of polling as this body. Then ends the connection.
     Open(Vec<u8>, Vec<u8>),
     /// Opens the transport and says no more.
     OpenAndWait,

@@ -17,8 +17,8 @@ use crate::{
     topic::{TopicRead, ValueError},
 };
 
-/// A fetch that is being put together. Without options it returns path and type of all topics that the
-/// selector matches.
+/// A fetch that is being put together. Without options it returns path and type of all topics that
+/// the selector matches.
 #[derive(Clone, Debug)]
 #[must_use = "a fetch does nothing until it is sent"]
 pub struct Fetch<'a> {

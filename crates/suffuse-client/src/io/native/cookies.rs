@@ -1,7 +1,7 @@
 //! Cookies, by which a balancer sends all requests of a session to the same server.
 //!
-//! All requests go to one host and path, so only name and value matter, and whether a cookie is taken
-//! back. They are shared by all connections of an attempt to connect and of its session.
+//! All requests go to one host and path, so only name and value matter, and whether a cookie is
+//! taken back. They are shared by all connections of an attempt to connect and of its session.
 
 use std::{
     collections::BTreeMap,

@@ -122,7 +122,9 @@ impl Driver {
                 Wake::Room
             }
             // Cancel-safe: what was taken is in the batch.
-            _ = self.link.incoming.recv_many(&mut self.batch, BATCH_MAX), if takes_more => Wake::Messages,
+            _ = self.link.incoming.recv_many(&mut self.batch, BATCH_MAX), if takes_more => {
+                Wake::Messages
+            }
             // Always taken, so that a session can be closed while its link is stuck.
             command = self.ends.commands.recv(), if self.has_handles => Wake::Command(command),
             () = sleep_until(deadline.unwrap_or(self.start)), if deadline.is_some() => Wake::Time,

@@ -223,8 +223,8 @@ async fn poll(mut exchange: Exchange, incoming: mpsc::Sender<link::Incoming>) {
     let _ = incoming.send(Err(end)).await;
 }
 
-/// Polls are answered when there is something, or after a while. A cache on the way that answers them
-/// with nothing at once must not make this a loop without rest.
+/// Polls are answered when there is something, or after a while. A cache on the way that answers
+/// them with nothing at once must not make this a loop without rest.
 #[derive(Debug, Default)]
 struct Pause {
     quick: u32,

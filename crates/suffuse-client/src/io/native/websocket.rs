@@ -64,8 +64,8 @@ pub(super) async fn connect(
     })
 }
 
-/// Returns the upgrade request. The parameters are headers and not a query, because queries are in the
-/// access logs of proxies, and the credentials are among them.
+/// Returns the upgrade request. The parameters are headers and not a query, because queries are in
+/// the access logs of proxies, and the credentials are among them.
 fn upgrade(dialer: &Dialer, request: &ConnectionRequest, key: &str) -> Request<Full<Bytes>> {
     let mut upgrade = http::request(dialer, Method::GET, Bytes::new());
     let headers = upgrade.headers_mut();
