@@ -1,4 +1,4 @@
-//! Fetch queries (spec: topics §7; behaviour: topics §7).
+//! Fetch queries (spec: topics §7; spec: topics §7).
 
 use std::collections::BTreeMap;
 
