@@ -1,6 +1,11 @@
 //! `suffuse serve`: a server from a configuration and a data folder.
 
-use std::{fmt::Write as _, net::SocketAddr, path::Path, time::Instant};
+use std::{
+    fmt::Write as _,
+    net::SocketAddr,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use suffuse_server::{
     Server, StartError,
@@ -18,6 +23,8 @@ use crate::{
 
 /// How many threads carry connections at most; the broker has its own.
 const WORKER_THREADS_MAX: usize = 64;
+/// How long after a signal another one counts as the same.
+const SIGNAL_ECHO_MAX: Duration = Duration::from_millis(300);
 
 pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     let begin = Instant::now();
@@ -159,8 +166,20 @@ pub(super) async fn stop(
     _ = output::result(line);
     tokio::select! {
         () = server.stop() => output::result("stopped"),
-        signal = signals.next() => {
+        signal = later_signal(signals) => {
             Err(Failure::new(Status::Error, format!("error[SFX-X011]: {signal} again: stopped without waiting")))
+        }
+    }
+}
+
+/// Waits for a signal that is not the echo of the first one: `timeout`, a shell or a supervisor may signal
+/// both the process and its group.
+async fn later_signal(signals: &mut StopSignals) -> &'static str {
+    let begin = Instant::now();
+    loop {
+        let signal = signals.next().await;
+        if begin.elapsed() > SIGNAL_ECHO_MAX {
+            return signal;
         }
     }
 }

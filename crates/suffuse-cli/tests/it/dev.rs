@@ -62,6 +62,24 @@ fn signals_end_the_server_in_order() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_signal_that_comes_twice_at_once_is_one() {
+    let server = Server::dev();
+    let pid = server.child.id().to_string();
+    let twice = format!("kill -TERM {pid}; kill -TERM {pid}");
+    assert!(
+        std::process::Command::new("sh")
+            .args(["-c", &twice])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let (code, printed) = server.end();
+    assert_eq!(code, Some(0), "{printed}");
+    assert!(printed.ends_with("stopped\n"), "{printed}");
+}
+
 #[test]
 fn addresses_that_others_can_reach_are_refused() {
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:8080"] {

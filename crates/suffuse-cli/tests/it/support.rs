@@ -136,12 +136,17 @@ impl Server {
     }
 
     /// Sends a signal, waits for the end, and returns the exit code and what was printed meanwhile.
-    pub(crate) fn end_by(mut self, signal: &str) -> (Option<i32>, String) {
+    pub(crate) fn end_by(self, signal: &str) -> (Option<i32>, String) {
         let sent = Command::new("kill")
             .args([signal, &self.child.id().to_string()])
             .status()
             .unwrap();
         assert!(sent.success());
+        self.end()
+    }
+
+    /// Waits for the end, and returns the exit code and what was printed meanwhile.
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).unwrap();
         (self.child.wait().unwrap().code(), rest)
