@@ -45,7 +45,7 @@ pub struct PageInfo {
 pub enum Answer {
     /// Send this.
     Ready(Response<Bytes>),
-    /// Read values from the broker, then send what [`ValuesRequest::respond`] makes of them.
+    /// Read values from the broker, then send what [`ValuesRequest::answer_from`] makes of them.
     Values(ValuesRequest),
 }
 
