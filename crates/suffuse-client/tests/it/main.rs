@@ -7,5 +7,6 @@ mod logs;
 mod peer;
 mod polling;
 mod server;
+mod sessions;
 mod tls;
 mod websocket;
