@@ -1,6 +1,7 @@
 // Runs one case with a published JavaScript client and prints how it went as one line of JSON.
 //
-//     node run.mjs CLIENT CASE URL [PID]       the server's URL, and its process id where a case may signal it
+//     node run.mjs CLIENT CASE URL [PID]       the server's URL, and its process id where a case may signal it;
+//                                              the password of its principals is in SUFFUSE_PASSWORD
 //     node run.mjs --list CLIENT               the names of the cases, one a line
 
 import { createRequire } from 'node:module';
@@ -47,6 +48,6 @@ if (first === '--list') {
     const [name, url, pid] = rest;
     const client = known(CLIENTS, first, 'client');
     const run = known(client.cases, name, 'case');
-    const server = { url, pid: pid ? Number(pid) : null };
+    const server = { url, pid: pid ? Number(pid) : null, password: process.env.SUFFUSE_PASSWORD ?? 'password' };
     finish(await (client.browser ? runInChromium(client, name, server) : runInNode(client, run, server)));
 }

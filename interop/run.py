@@ -1,11 +1,13 @@
 """Runs one case with the published Python client and prints how it went as one line of JSON.
 
-    python run.py CASE URL [PID]     the server's URL, and its process id where a case may signal it
+    python run.py CASE URL [PID]     the server's URL, and its process id where a case may signal it;
+                                     the password of its principals is in SUFFUSE_PASSWORD
     python run.py --list             the names of the cases, one a line
 """
 
 import asyncio
 import json
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -45,7 +47,7 @@ def main():
         print("\n".join(CASES))
         return
     name, url, *pid = sys.argv[1:]
-    context = Context(url, int(pid[0]) if pid else None)
+    context = Context(url, int(pid[0]) if pid else None, os.environ.get("SUFFUSE_PASSWORD", "password"))
     print(json.dumps(asyncio.run(outcome_of(CASES[name], context))))
 
 

@@ -1,4 +1,4 @@
-import { errorId, holds, refusal, same, within } from '../lib/check.mjs';
+import { Mismatch, errorId, holds, refusal, same, within } from '../lib/check.mjs';
 
 /** Reasons of the client for the end of a session. */
 const CLOSED_BY_CLIENT = 0;
@@ -11,6 +11,9 @@ export const sameOrigin = new Set(['connects from a page of its own origin']);
 
 const SESSION_ID = /^[0-9a-f]{16}-[0-9a-f]{16}$/;
 const CROWD = 200;
+
+/** How long nobody says anything, in milliseconds: several pings, one a second. */
+const SILENCE = 4_500;
 
 const closing = session => new Promise(closed => session.on('close', closed));
 
@@ -84,6 +87,14 @@ export const cases = {
         const closed = closing(session);
         process.kill(t.server.pid, 'SIGTERM');
         same((await within(10_000, closed, 'the end of the session')).id, CLOSED_BY_SERVER, 'the reason');
+    },
+
+    async 'stays connected while nobody says anything'(t) {
+        const session = await t.connect('admin', { reconnect: false });
+        const closed = closing(session).then(reason => { throw new Mismatch(`the session closed: ${reason.message}`); });
+        // The client gives up after two pings that did not come, and the server after one without an answer.
+        await Promise.race([closed, new Promise(resolve => setTimeout(resolve, SILENCE))]);
+        await t.settle(session);
     },
 
     async 'learns that no server is there'(t) {

@@ -64,6 +64,14 @@ async def crowd(t):
         same(watch.values, [("crowd/a", 1), ("crowd/a", 2)], "the values of a member")
 
 
+@case("stays connected while nobody says anything")
+async def silence(t):
+    session = await t.connect("admin")
+    await asyncio.sleep(4.5)
+    same(str(session.state), "State.CONNECTED_ACTIVE", "the state")
+    await within(session.ping_server(), "the answer to a ping")
+
+
 @case("is told when the server stops")
 async def server_stops(t):
     session = await t.connect("client")

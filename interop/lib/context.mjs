@@ -8,7 +8,7 @@ const PATIENCE = 15_000;
 export class Context {
     #sessions = [];
 
-    /** `server` is `{ url, pid }`; `pid` is there only where a case may signal the server. */
+    /** `server` is `{ url, pid, password }`; `pid` is there only where a case may signal the server. */
     constructor(diffusion, server, transport) {
         this.diffusion = diffusion;
         this.server = server;
@@ -24,7 +24,7 @@ export class Context {
 
     /** Connects as a development principal; `principal: undefined` connects anonymously. */
     async connect(principal = 'admin', options = {}) {
-        const who = principal === 'anonymous' ? {} : { principal, credentials: 'password' };
+        const who = principal === 'anonymous' ? {} : { principal, credentials: this.server.password };
         const connecting = this.diffusion.connect({ ...this.address, ...who, ...options });
         const session = await within(PATIENCE, connecting, `${principal} to be connected`);
         this.#sessions.push(session);

@@ -10,14 +10,15 @@ from lib.check import within
 
 
 class Context:
-    def __init__(self, url, pid):
+    def __init__(self, url, pid, password):
         self.url = url.replace("http://", "ws://", 1)
         self.pid = pid
+        self.password = password
         self.sessions = []
 
-    async def connect(self, principal="admin", password="password", url=None, **options):
+    async def connect(self, principal="admin", password=None, url=None, **options):
         if principal is not None:
-            options.update(principal=principal, credentials=Credentials(password))
+            options.update(principal=principal, credentials=Credentials(password or self.password))
         session = Session(url or self.url, **options)
         await within(session.connect(), f"{principal} to be connected")
         self.sessions.append(session)

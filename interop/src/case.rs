@@ -65,7 +65,8 @@ impl Case {
         command
             .arg(self.feature.name)
             .arg(scene.url())
-            .arg(scene.pid().to_string());
+            .arg(scene.pid().to_string())
+            .env("SUFFUSE_PASSWORD", scene.password());
         command.current_dir(place::interop());
         command
     }

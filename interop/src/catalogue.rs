@@ -183,6 +183,7 @@ pub const CATALOGUE: &[Group] = &[
             Feature::new("cascades to the next transport", BROWSED),
             Feature::new("keeps 200 sessions at once", SCRIPTED),
             Feature::new("is told when the server stops", SCRIPTED).on(Stage::Ending),
+            Feature::new("stays connected while nobody says anything", EVERY).on(Stage::Pinging),
             Feature::new("learns that no server is there", NODE),
             Feature::new("reconnects and misses nothing", NODE),
             Feature::new("reconnects again and again", NODE),

@@ -12,6 +12,8 @@ pub enum Stage {
     Plain,
     /// A server that the case ends by a signal.
     Ending,
+    /// A server that pings each second.
+    Pinging,
     /// Two servers behind a balancer that tells by the token which of them a session is on.
     Balanced(proxy::Kind),
 }
@@ -31,16 +33,13 @@ impl Scene {
     /// # Errors
     /// Fails if one of them does not start.
     pub fn set(stage: Stage) -> Result<Self> {
-        let nodes: &[&str] = match stage {
-            Stage::Plain | Stage::Ending => &["n00"],
-            Stage::Balanced(_) => &["n01", "n02"],
+        let servers = match stage {
+            Stage::Plain | Stage::Ending => vec![Server::start("n00")?],
+            Stage::Pinging => vec![Server::start_with(&["transport.ping_interval=1s"])?],
+            Stage::Balanced(_) => vec![Server::start("n01")?, Server::start("n02")?],
         };
-        let servers = nodes
-            .iter()
-            .map(|node| Server::start(node))
-            .collect::<Result<Vec<_>>>()?;
         let balancer = match stage {
-            Stage::Plain | Stage::Ending => None,
+            Stage::Plain | Stage::Ending | Stage::Pinging => None,
             Stage::Balanced(kind) => Some(Proxy::start(kind, &servers)?),
         };
         Ok(Self {
@@ -55,6 +54,11 @@ impl Scene {
         self.balancer
             .as_ref()
             .map_or_else(|| self.servers[0].url().to_owned(), Proxy::url)
+    }
+
+    /// Returns the password of `admin`.
+    pub fn password(&self) -> &str {
+        self.servers[0].password()
     }
 
     /// Returns the process id of the server, or of the first one.

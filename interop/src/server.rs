@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use tempfile::TempDir;
 
 use crate::place;
 
@@ -16,12 +17,17 @@ const START_MAX: Duration = Duration::from_secs(20);
 /// How long a server may take to stop after a signal.
 const STOP_MAX: Duration = Duration::from_secs(20);
 
+/// The password of the principals of a development server.
+const DEVELOPMENT_PASSWORD: &str = "password";
+
 /// A running server; it ends with this value.
 #[derive(Debug)]
 pub struct Server {
     process: Child,
-    url: String,
     output: Receiver<String>,
+    url: String,
+    password: String,
+    _data: Option<TempDir>,
 }
 
 impl Server {
@@ -31,28 +37,53 @@ impl Server {
     /// # Errors
     /// Fails if the binary is missing, or if the server ends or says no address in time.
     pub fn start(node: &str) -> Result<Self> {
-        let binary = place::binary()?;
-        let mut process = Command::new(&binary)
-            .args([
-                "dev",
-                "--listen",
-                "127.0.0.1:0",
-                "--no-demo",
-                "--node",
-                node,
-            ])
+        let arguments = [
+            "dev",
+            "--listen",
+            "127.0.0.1:0",
+            "--no-demo",
+            "--node",
+            node,
+        ];
+        Self::launch(Command::new(place::binary()?).args(arguments), None)
+    }
+
+    /// Starts a server that is no development server, with settings such as
+    /// `transport.ping_interval=1s` and an empty data folder, and waits until it accepts.
+    ///
+    /// # Errors
+    /// Fails as `start` does.
+    pub fn start_with(settings: &[&str]) -> Result<Self> {
+        let data = tempfile::tempdir()?;
+        let mut command = Command::new(place::binary()?);
+        command
+            .args(["serve", "--set", "listen.0.address=127.0.0.1:0", "--data"])
+            .arg(data.path());
+        command.args(settings.iter().flat_map(|setting| ["--set", setting]));
+        Self::launch(&mut command, Some(data))
+    }
+
+    fn launch(command: &mut Command, data: Option<TempDir>) -> Result<Self> {
+        let mut process = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
-            .with_context(|| format!("cannot start {}", binary.display()))?;
+            .with_context(|| format!("cannot start {:?}", command.get_program()))?;
         let output = process.stdout.take().context("the server has no output")?;
         let mut server = Self {
             process,
-            url: String::new(),
             output: lines(output),
+            url: String::new(),
+            password: DEVELOPMENT_PASSWORD.to_owned(),
+            _data: data,
         };
-        server.url = server.await_url()?;
+        server.await_url()?;
         Ok(server)
+    }
+
+    /// Returns the password of `admin`.
+    pub fn password(&self) -> &str {
+        &self.password
     }
 
     /// Returns the address that clients connect to, `http://127.0.0.1:PORT/diffusion`.
@@ -113,21 +144,22 @@ impl Server {
         }
     }
 
-    fn await_url(&self) -> Result<String> {
+    /// Reads what the server says until it says its address, and the password if it made one.
+    fn await_url(&mut self) -> Result<()> {
         let deadline = Instant::now() + START_MAX;
         let mut said = Vec::new();
-        loop {
-            let Ok(line) = self
-                .output
-                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-            else {
+        while self.url.is_empty() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(line) = self.output.recv_timeout(left) else {
                 bail!("the server said no address within {START_MAX:?}; it said: {said:?}");
             };
-            if let Some(url) = url_in(&line) {
-                return Ok(url.to_owned());
+            if let Some(password) = line.trim().strip_prefix("password ") {
+                self.password = password.trim().to_owned();
             }
+            self.url = url_in(&line).unwrap_or_default().to_owned();
             said.push(line);
         }
+        Ok(())
     }
 }
 
