@@ -8,7 +8,7 @@
 //! withdrawals do not count, because there can be one for each topic and a whole branch is removed at once;
 //! announcements of topics that went away before they were taken are swept out when they become many.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, num::NonZeroU32, sync::Arc};
 
 use suffuse_proto::{
     message::TopicId, services::topics::UnsubscriptionReason, specification::Conflation,
@@ -19,6 +19,11 @@ use crate::{Frame, fanout::Update, topic::TopicKey};
 /// An empty queue keeps room for so many items: a session that keeps up allocates nothing, and an idle
 /// one keeps little.
 const KEPT_CAPACITY_MAX: usize = 16;
+
+/// Which announcement of a session it is. A topic can be subscribed to again before its first announcement
+/// was taken, and the key of a removed topic is used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AnnouncementId(pub(crate) NonZeroU32);
 
 /// One thing that waits.
 #[derive(Clone, Debug)]
@@ -33,7 +38,7 @@ pub(crate) enum Item {
         as_delta: bool,
     },
     /// A topic to which the session was subscribed.
-    Announce(TopicKey),
+    Announce(TopicKey, AnnouncementId),
     /// A topic that was announced, and from which the session was unsubscribed.
     Withdraw {
         /// Which topic.
@@ -49,6 +54,8 @@ pub(crate) struct Queue {
     items: VecDeque<Item>,
     /// How many of them are about subscriptions.
     notices: usize,
+    /// The number of the last announcement.
+    announced: u32,
     bytes: usize,
     /// The numbers of messages and bytes at which the next conflation is worth its time.
     conflate_at: Option<(usize, usize)>,
@@ -90,7 +97,7 @@ impl Queue {
 
     fn append(&mut self, item: Item) {
         match &item {
-            Item::Announce(_) | Item::Withdraw { .. } => self.notices += 1,
+            Item::Announce(..) | Item::Withdraw { .. } => self.notices += 1,
             Item::Frame(_) | Item::Update { .. } => self.bytes += bytes_of(&item),
         }
         self.items.push_back(item);
@@ -139,15 +146,23 @@ impl Queue {
         self.notices
     }
 
-    /// Forgets the announcements that `is_due` does not want, and repeated ones.
-    pub(crate) fn sweep_announcements(&mut self, is_due: impl Fn(TopicKey) -> bool) {
-        let mut seen = hashbrown::HashSet::new();
+    /// Returns the id of the next announcement.
+    pub(crate) fn next_announcement(&mut self) -> AnnouncementId {
+        self.announced = self.announced.wrapping_add(1);
+        AnnouncementId(NonZeroU32::new(self.announced).unwrap_or(NonZeroU32::MAX))
+    }
+
+    /// Forgets the announcements that nobody waits for.
+    pub(crate) fn sweep_announcements(
+        &mut self,
+        is_due: impl Fn(TopicKey, AnnouncementId) -> bool,
+    ) {
         let mut swept = 0;
         self.items.retain(|item| {
-            let Item::Announce(topic) = item else {
+            let Item::Announce(topic, id) = item else {
                 return true;
             };
-            let is_kept = is_due(*topic) && seen.insert(*topic);
+            let is_kept = is_due(*topic, *id);
             swept += usize::from(!is_kept);
             is_kept
         });
@@ -226,7 +241,7 @@ impl Queue {
     pub(crate) fn pop(&mut self) -> Option<Item> {
         let item = self.items.pop_front()?;
         match &item {
-            Item::Announce(_) | Item::Withdraw { .. } => self.notices -= 1,
+            Item::Announce(..) | Item::Withdraw { .. } => self.notices -= 1,
             Item::Frame(_) | Item::Update { .. } => self.bytes -= bytes_of(&item),
         }
         if self.items.is_empty() {
@@ -247,7 +262,7 @@ fn make_value(kept: &mut VecDeque<Item>, from_back: usize) {
 fn topic_of(item: &Item) -> Option<TopicId> {
     match item {
         Item::Update { update, .. } => Some(update.topic),
-        Item::Frame(_) | Item::Announce(_) | Item::Withdraw { .. } => None,
+        Item::Frame(_) | Item::Announce(..) | Item::Withdraw { .. } => None,
     }
 }
 
@@ -255,7 +270,7 @@ fn bytes_of(item: &Item) -> usize {
     match item {
         Item::Frame(frame) => frame.websocket().len(),
         Item::Update { update, as_delta } => update.payload(*as_delta).len(),
-        Item::Announce(_) | Item::Withdraw { .. } => 0,
+        Item::Announce(..) | Item::Withdraw { .. } => 0,
     }
 }
 
@@ -274,24 +289,18 @@ mod tests {
             &suffuse_proto::Message::Abort,
             suffuse_proto::Version::NEWEST,
         );
-        for topic in [1, 2, 1, 3, 2] {
-            queue.push(Item::Announce(TopicKey(topic)), limits);
+        let ids = [(); 3].map(|()| queue.next_announcement());
+        for id in ids {
+            queue.push(Item::Announce(TopicKey(7), id), limits);
         }
         queue.push(Item::Frame(frame), limits);
 
-        queue.sweep_announcements(|topic| topic != TopicKey(3));
+        queue.sweep_announcements(|_, id| id == ids[2]);
 
-        assert_eq!(queue.notices(), 2);
+        assert_eq!(queue.notices(), 1);
         let left: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
         assert!(
-            matches!(
-                left[..],
-                [
-                    Item::Announce(TopicKey(1)),
-                    Item::Announce(TopicKey(2)),
-                    Item::Frame(_)
-                ]
-            ),
+            matches!(left[..], [Item::Announce(_, id), Item::Frame(_)] if id == ids[2]),
             "{left:?}"
         );
     }

@@ -12,7 +12,7 @@ use suffuse_proto::{
     value,
 };
 
-use crate::{fanout::Update, sessions::SessionKey};
+use crate::{fanout::Update, outbox::AnnouncementId, sessions::SessionKey};
 
 pub(crate) mod fetch;
 pub(crate) mod tree;
@@ -64,13 +64,27 @@ impl Kind {
 }
 
 /// What a topic knows of a session that watches it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Subscriber {
-    /// Whether its outbox has passed the announcement on. Before that, updates are left out: the
-    /// announcement brings the value of its moment.
-    pub(crate) is_announced: bool,
+    /// The announcement that waits in its outbox. Until that is passed on, updates are left out: it brings
+    /// the value of its moment. An older announcement of the same topic is none of this subscription.
+    pub(crate) awaits: Option<AnnouncementId>,
     /// Whether it got the current value, so that it can apply a delta to it.
     pub(crate) has_value: bool,
+}
+
+impl Subscriber {
+    fn new(awaits: AnnouncementId) -> Self {
+        let awaits = Some(awaits);
+        Self {
+            awaits,
+            has_value: false,
+        }
+    }
+
+    pub(crate) fn is_announced(&self) -> bool {
+        self.awaits.is_none()
+    }
 }
 
 /// A topic.
@@ -99,27 +113,21 @@ impl Topic {
         }
     }
 
-    pub(crate) fn has_subscriber(&self, session: SessionKey) -> bool {
-        self.subscribers
-            .as_ref()
-            .is_some_and(|subscribers| subscribers.contains_key(&session))
-    }
-
-    /// Returns whether a session watches the topic and was not told of it yet.
-    pub(crate) fn awaits_announcement(&self, session: SessionKey) -> bool {
+    /// Returns whether a session watches the topic and waits for this announcement of it.
+    pub(crate) fn awaits_announcement(&self, session: SessionKey, id: AnnouncementId) -> bool {
         let subscribers = self.subscribers.as_ref();
         let subscriber = subscribers.and_then(|subscribers| subscribers.get(&session));
-        subscriber.is_some_and(|subscriber| !subscriber.is_announced)
+        subscriber.is_some_and(|subscriber| subscriber.awaits == Some(id))
     }
 
     pub(crate) fn subscriber_mut(&mut self, session: SessionKey) -> Option<&mut Subscriber> {
         self.subscribers.as_mut()?.get_mut(&session)
     }
 
-    pub(crate) fn add_subscriber(&mut self, session: SessionKey) {
+    pub(crate) fn add_subscriber(&mut self, session: SessionKey, awaits: AnnouncementId) {
         self.subscribers
             .get_or_insert_default()
-            .insert(session, Subscriber::default());
+            .insert(session, Subscriber::new(awaits));
     }
 
     pub(crate) fn remove_subscriber(&mut self, session: SessionKey) -> Option<Subscriber> {

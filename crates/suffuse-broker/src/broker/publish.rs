@@ -13,7 +13,7 @@ use crate::{
     Frame,
     event::{Closing, LinkId},
     fanout::Update,
-    outbox::{Item, Pressure},
+    outbox::{AnnouncementId, Item, Pressure},
     session::{CloseReason, Session},
     sessions::SessionKey,
     topic::{TopicKey, tree::TopicTree},
@@ -53,7 +53,7 @@ impl Broker {
                 session.topics.swap_remove(&key);
             }
             // A session that has not heard of the topic yet never will: its announcement finds nothing.
-            if subscriber.is_announced {
+            if subscriber.is_announced() {
                 self.notify_unsubscription(session, topic.id, UnsubscriptionReason::Removed);
             }
         }
@@ -72,7 +72,7 @@ impl Broker {
         };
         let mut pressed = Vec::new();
         for (session_key, subscriber) in &mut *subscribers {
-            if !subscriber.is_announced {
+            if !subscriber.is_announced() {
                 continue;
             }
             let as_delta = subscriber.has_value && update.delta.is_some();
@@ -239,7 +239,7 @@ impl Outbox<'_> {
             Item::Update { update, as_delta } => {
                 port.push(update.frame(as_delta, self.session.reception).clone());
             }
-            Item::Announce(topic) => self.announce(topic, port),
+            Item::Announce(topic, id) => self.announce(topic, id, port),
             Item::Withdraw { topic, reason } => {
                 let version = self.session.version;
                 let message = topic_message::unsubscription(topic, reason, version);
@@ -248,23 +248,17 @@ impl Outbox<'_> {
         }
     }
 
-    /// Tells the session of a topic and of its value, unless either has ended meanwhile.
-    fn announce(&mut self, key: TopicKey, port: &mut Vec<Frame>) {
-        let Some(topic) = self.topics.get_mut(key) else {
+    /// Tells the session of a topic and of its value, unless that subscription has ended meanwhile.
+    fn announce(&mut self, key: TopicKey, id: AnnouncementId, port: &mut Vec<Frame>) {
+        let topic = self.topics.get_mut(key);
+        let Some(topic) = topic.filter(|topic| topic.awaits_announcement(self.key, id)) else {
             return;
         };
-        let initial = topic
-            .has_subscriber(self.key)
-            .then(|| topic.initial())
-            .flatten();
-        let Some(subscriber) = topic
-            .subscriber_mut(self.key)
-            .filter(|subscriber| !subscriber.is_announced)
-        else {
-            return;
-        };
-        subscriber.is_announced = true;
-        subscriber.has_value = initial.is_some();
+        let initial = topic.initial();
+        if let Some(subscriber) = topic.subscriber_mut(self.key) {
+            subscriber.awaits = None;
+            subscriber.has_value = initial.is_some();
+        }
         let version = self.session.version;
         let specification = &topic.kind.specification;
         let message = topic_message::subscription(topic.id, &topic.path, specification, version);

@@ -62,8 +62,9 @@ impl Broker {
             return;
         };
         if session.topics.insert(topic_key) {
-            topic.add_subscriber(key);
-            self.push(key, Item::Announce(topic_key));
+            let id = session.queue.next_announcement();
+            topic.add_subscriber(key, id);
+            self.push(key, Item::Announce(topic_key, id));
             self.sweep_announcements(key);
         }
     }
@@ -75,10 +76,10 @@ impl Broker {
             return;
         };
         if session.queue.notices() > 2 * session.topics.len() + NOTICES_SWEPT_MIN {
-            session.queue.sweep_announcements(|topic| {
+            session.queue.sweep_announcements(|topic, id| {
                 topics
                     .get(topic)
-                    .is_some_and(|topic| topic.awaits_announcement(key))
+                    .is_some_and(|topic| topic.awaits_announcement(key, id))
             });
         }
     }
@@ -101,7 +102,7 @@ impl Broker {
             session.queue.forget_updates(topic.id);
         }
         let id = topic.id;
-        if subscriber.is_some_and(|subscriber| subscriber.is_announced) {
+        if subscriber.is_some_and(|subscriber| subscriber.is_announced()) {
             self.notify_unsubscription(key, id, reason);
         }
     }
