@@ -23,7 +23,7 @@ use suffuse_proto::{
 
 use crate::{
     Replica,
-    sim::{Outcome, Reading, World},
+    sim::{Arrival, Outcome, Reading, World},
 };
 
 /// One connection of a client, from its handshake on.
@@ -194,7 +194,7 @@ impl Client {
 
     /// Takes the next message.
     pub fn take_message(&mut self) -> Option<Message> {
-        self.world().link(self.link).arrived.pop_front()
+        self.take_arrival().map(|arrival| arrival.message)
     }
 
     /// Forgets all messages that have arrived.
@@ -202,10 +202,19 @@ impl Client {
         self.world().link(self.link).arrived.clear();
     }
 
+    fn take_arrival(&mut self) -> Option<Arrival> {
+        self.world().link(self.link).arrived.pop_front()
+    }
+
+    #[track_caller]
+    fn next_arrival(&mut self, expected: &str) -> Arrival {
+        self.take_arrival()
+            .unwrap_or_else(|| panic!("nothing arrived, expected {expected}"))
+    }
+
     #[track_caller]
     fn next_message(&mut self, expected: &str) -> Message {
-        self.take_message()
-            .unwrap_or_else(|| panic!("nothing arrived, expected {expected}"))
+        self.next_arrival(expected).message
     }
 
     /// Expects the answer to the oldest open request of a service.
@@ -335,8 +344,11 @@ impl Client {
     /// When the next message is another one.
     #[track_caller]
     pub fn expect_value(&mut self, path: &str, value: impl AsRef<[u8]>) {
-        match self.next_message(&format!("a value of `{path}`")) {
-            Message::TopicValue { topic, .. } => self.check_value(topic, path, value.as_ref()),
+        let arrival = self.next_arrival(&format!("a value of `{path}`"));
+        match &arrival.message {
+            Message::TopicValue { .. } | Message::PathValue { .. } => {
+                arrival.check_update(path, value.as_ref());
+            }
             other => panic!("{other:?} arrived, expected a value of `{path}`"),
         }
     }
@@ -347,38 +359,13 @@ impl Client {
     /// When the next message is another one.
     #[track_caller]
     pub fn expect_delta(&mut self, path: &str, value: impl AsRef<[u8]>) -> Bytes {
-        match self.next_message(&format!("a delta of `{path}`")) {
-            Message::TopicDelta { topic, payload, .. } => {
-                self.check_value(topic, path, value.as_ref());
-                payload
+        let arrival = self.next_arrival(&format!("a delta of `{path}`"));
+        match &arrival.message {
+            Message::TopicDelta { payload, .. } | Message::PathDelta { payload, .. } => {
+                arrival.check_update(path, value.as_ref());
+                payload.clone()
             }
             other => panic!("{other:?} arrived, expected a delta of `{path}`"),
-        }
-    }
-
-    /// Compares the path and, if no newer update waits, the value. The replica has seen all that arrived.
-    #[track_caller]
-    fn check_value(&self, id: TopicId, path: &str, value: &[u8]) {
-        let mut world = self.world();
-        let link = world.link(self.link);
-        let is_newer = |message: &Message| match message {
-            Message::TopicValue { topic, .. } | Message::TopicDelta { topic, .. } => *topic == id,
-            Message::Request { .. }
-            | Message::Response { .. }
-            | Message::Error { .. }
-            | Message::Abort
-            | Message::Close => false,
-        };
-        let Some(topic) = link.replica.topics().get(&id) else {
-            return; // Unsubscribed later: the replica has forgotten it.
-        };
-        assert_eq!(topic.path.as_str(), path, "data of another topic");
-        if !link.arrived.iter().any(is_newer) {
-            assert_eq!(
-                topic.value.as_deref(),
-                Some(value),
-                "another value of `{path}`"
-            );
         }
     }
 

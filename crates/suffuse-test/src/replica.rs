@@ -7,12 +7,16 @@ use std::{collections::BTreeMap, io::Read as _};
 
 use bytes::Bytes;
 use suffuse_proto::{
-    Codec as _, Message, Path, Service as _, TopicSpecification, Version,
+    Codec as _, Message, Path, Service as _, TopicSpecification, TopicType, Version,
     message::{Encoding, ServiceId, TopicId},
-    service::{SubscriptionNotification, UnsubscriptionNotification},
-    services::topics::{SubscriptionNotice, UnsubscriptionNotice},
+    service::{SubscriptionNotification, SubscriptionNotificationOld, UnsubscriptionNotification},
+    services::{
+        topics::{SubscriptionNotice, UnsubscriptionNotice, UnsubscriptionReason},
+        v9,
+    },
     specification::{Compression, Options},
     value::delta,
+    version::Dialect,
 };
 
 /// The largest value that a test has, in bytes.
@@ -95,11 +99,21 @@ impl Replica {
                 let delta = self.inflate(*topic, *encoding, payload)?;
                 self.topic(*topic)?.apply(&delta)
             }
+            Message::PathValue { path, payload } => {
+                let id = self.id(path)?;
+                self.topic(id)?.value = Some(payload.clone());
+                Ok(())
+            }
+            Message::PathDelta { path, payload } => {
+                let id = self.id(path)?;
+                self.topic(id)?.apply(payload)
+            }
+            Message::Error { reason, .. } => self.check_reason(reason.code),
             Message::Abort => {
                 self.is_aborted = true;
                 Ok(())
             }
-            Message::Response { .. } | Message::Error { .. } => Ok(()),
+            Message::Response { .. } | Message::FetchReply { .. } => Ok(()),
             Message::Close => Err("only clients send a close request".to_owned()),
         }
     }
@@ -110,9 +124,25 @@ impl Replica {
                 let notice = SubscriptionNotice::from_bytes(body, self.version);
                 self.subscribe(notice.map_err(|error| format!("a bad notice: {error}"))?)
             }
+            SubscriptionNotificationOld::ID => {
+                let notice = v9::SubscriptionNotice::from_bytes(body, self.version);
+                let notice = notice.map_err(|error| format!("a bad notice: {error}"))?;
+                if notice.details.topic_type > TopicType::JSON {
+                    return Err(format!("{:?} for an old client", notice.details));
+                }
+                self.subscribe(SubscriptionNotice {
+                    topic: notice.topic,
+                    path: notice.path,
+                    specification: TopicSpecification::new(notice.details.topic_type),
+                })
+            }
             UnsubscriptionNotification::ID => {
                 let notice = UnsubscriptionNotice::from_bytes(body, self.version);
                 let notice = notice.map_err(|error| format!("a bad notice: {error}"))?;
+                if self.is_old() && notice.reason as u8 > UnsubscriptionReason::Authorization as u8
+                {
+                    return Err(format!("{:?} for an old client", notice.reason));
+                }
                 let removed = self.topics.remove(&notice.topic);
                 removed
                     .map(drop)
@@ -148,6 +178,23 @@ impl Replica {
             },
         );
         Ok(())
+    }
+
+    fn is_old(&self) -> bool {
+        self.version.dialect() == Dialect::Old
+    }
+
+    /// The old client ends its process on any other code.
+    fn check_reason(&self, code: i32) -> Result<(), String> {
+        match self.is_old() && ![100, 103, 200].contains(&code) {
+            true => Err(format!("error {code} for an old client")),
+            false => Ok(()),
+        }
+    }
+
+    fn id(&self, path: &str) -> Result<TopicId, String> {
+        let found = self.find(path).map(|(id, _)| id);
+        found.ok_or_else(|| format!("data of `{path}`, which was not announced"))
     }
 
     fn topic(&mut self, id: TopicId) -> Result<&mut Subscription, String> {

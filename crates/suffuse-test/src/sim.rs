@@ -25,7 +25,7 @@ mod link;
 mod world;
 
 pub use connecting::Connecting;
-pub(crate) use link::{Outcome, Reading};
+pub(crate) use link::{Arrival, Outcome, Reading};
 pub(crate) use world::World;
 
 /// The password of all principals of [`principals`].

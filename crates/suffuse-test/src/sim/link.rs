@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use suffuse_broker::{Closing, Frame};
-use suffuse_proto::{Message, ResponseCode, Version, handshake::Accepted};
+use suffuse_proto::{Message, Path, ResponseCode, Version, handshake::Accepted};
 
 use crate::Replica;
 
@@ -29,6 +30,24 @@ pub(crate) enum Outcome {
     Refused(ResponseCode),
 }
 
+/// A message that arrived, and what it meant.
+#[derive(Clone, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) message: Message,
+    /// For topic data: the path, and the value that it makes.
+    update: Option<(Path, Bytes)>,
+}
+
+impl Arrival {
+    /// Compares what topic data means.
+    #[track_caller]
+    pub(crate) fn check_update(&self, path: &str, value: &[u8]) {
+        let (of, made) = self.update.as_ref().expect("it is topic data");
+        assert_eq!(of.as_str(), path, "data of another topic");
+        assert_eq!(&made[..], value, "another value of `{path}`");
+    }
+}
+
 /// A simulated connection.
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -36,7 +55,7 @@ pub(crate) struct Link {
     pub(crate) outcome: Outcome,
     pub(crate) reading: Reading,
     /// What arrived and was not looked at.
-    pub(crate) arrived: VecDeque<Message>,
+    pub(crate) arrived: VecDeque<Arrival>,
     pub(crate) replica: Replica,
     /// Why the broker ended it.
     pub(crate) closed: Option<Closing>,
@@ -57,13 +76,33 @@ impl Link {
     /// Takes what the port got.
     pub(crate) fn receive(&mut self, frames: &[Frame]) {
         for frame in frames {
-            let bytes = bytes::Bytes::copy_from_slice(frame.message());
+            let bytes = Bytes::copy_from_slice(frame.message());
             let message = Message::decode(bytes, self.version);
             let message = message.expect("the broker sends well-formed messages");
             if let Err(problem) = self.replica.take(&message) {
                 panic!("a client would stumble: {problem}");
             }
-            self.arrived.push_back(message);
+            let update = self.update_of(&message);
+            self.arrived.push_back(Arrival { message, update });
         }
+    }
+
+    /// Returns what topic data has just made.
+    fn update_of(&self, message: &Message) -> Option<(Path, Bytes)> {
+        let topic = match message {
+            Message::TopicValue { topic, .. } | Message::TopicDelta { topic, .. } => {
+                self.replica.topics().get(topic)
+            }
+            Message::PathValue { path, .. } | Message::PathDelta { path, .. } => {
+                self.replica.find(path).map(|(_, topic)| topic)
+            }
+            Message::Request { .. }
+            | Message::Response { .. }
+            | Message::Error { .. }
+            | Message::FetchReply { .. }
+            | Message::Abort
+            | Message::Close => None,
+        }?;
+        Some((topic.path.clone(), topic.value.clone()?))
     }
 }

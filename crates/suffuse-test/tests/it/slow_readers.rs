@@ -346,3 +346,24 @@ fn a_slow_session_that_sends_is_not_lost() {
     bob.read_all();
     bob.expect_request::<SystemPing>();
 }
+
+#[test]
+fn an_old_announcement_is_not_taken_for_a_later_subscription() {
+    let sim = Sim::new().with_topic("a", specification("json"), json("1"));
+    let mut bob = slow(&sim);
+    bob.send::<Unsubscribe>(select("?.*//"));
+    bob.read_all();
+    bob.stop_reading();
+    bob.skip_all();
+    // The first announcement is left over, the second is the one that counts.
+    bob.send::<Subscribe>(select("a"));
+    bob.send::<Unsubscribe>(select("a"));
+    bob.send::<Subscribe>(select("a"));
+    bob.read_up_to(1);
+    bob.send::<Unsubscribe>(select("a"));
+    bob.send::<Subscribe>(select("a"));
+
+    bob.read_all();
+
+    assert_eq!(bob.view(), sim.values());
+}

@@ -158,7 +158,7 @@ fn code_lines(text: &str) -> usize {
 /// Returns the names of the modules in a folder.
 fn names(folder: &str) -> BTreeSet<String> {
     let entries = fs::read_dir(root().join(folder)).expect("the folder of a layer exists");
-    let paths = entries.map(|entry| entry.unwrap().path());
+    let paths = entries.map(|entry| entry.expect("the files of the project can be read").path());
     paths
         .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
         .collect()
@@ -178,8 +178,8 @@ fn sources() -> Vec<(PathBuf, String)> {
 }
 
 fn collect(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("the files of the project can be read") {
+        let path = entry.expect("the files of the project can be read").path();
         let name = path
             .file_name()
             .unwrap_or_default()
@@ -190,7 +190,10 @@ fn collect(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
                 collect(&path, found);
             }
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push((path.clone(), fs::read_to_string(&path).unwrap()));
+            found.push((
+                path.clone(),
+                fs::read_to_string(&path).expect("the files of the project can be read"),
+            ));
         }
     }
 }
