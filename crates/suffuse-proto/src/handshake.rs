@@ -252,7 +252,7 @@ pub struct Accepted {
     /// How often the server pings; zero: never.
     pub ping_interval: Duration,
     /// For code 105 the number of the next message that the server expects, else the size in bytes of the
-    /// largest message that it accepts.
+    /// largest message that it accepts, which the old dialect does not have.
     pub sequence_or_message_bytes_max: i32,
 }
 
@@ -278,8 +278,7 @@ impl ConnectionResponse {
                 out.i64_fixed(
                     i64::try_from(accepted.ping_interval.as_millis()).unwrap_or(i64::MAX),
                 );
-                // P§3.1: the old dialect has the last field in code 105 only.
-                if accepted.version != Version::OLD || accepted.code == ResponseCode::RECONNECTED {
+                if has_last_field(accepted.version, accepted.code) {
                     out.i32_fixed(accepted.sequence_or_message_bytes_max);
                 }
             }
@@ -317,7 +316,10 @@ impl ConnectionResponse {
         let token = SessionToken::from_ascii(&input.take(SessionToken::LENGTH)?)
             .ok_or(DecodeError::Invalid("a session token is printable ASCII"))?;
         let ping_interval = Duration::from_millis(input.i64_fixed()?.max(0).unsigned_abs());
-        let sequence_or_message_bytes_max = input.i32_fixed()?;
+        let sequence_or_message_bytes_max = match has_last_field(version, code) {
+            true => input.i32_fixed()?,
+            false => 0,
+        };
         Ok(Self::Accepted(Accepted {
             version,
             code,
@@ -327,6 +329,11 @@ impl ConnectionResponse {
             sequence_or_message_bytes_max,
         }))
     }
+}
+
+/// The old dialect has the sequence in code 105, and no size of messages in other codes (P§3.1).
+fn has_last_field(version: Version, code: ResponseCode) -> bool {
+    version != Version::OLD || code == ResponseCode::RECONNECTED
 }
 
 /// Returns the node that a token names, if it has the form of ours.
