@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod attempts;
+mod bad_proxy;
+mod cascade;
 mod logs;
 mod peer;
 mod polling;
