@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod cors;
+mod garbage;
 mod handshake;
 mod http;
 mod limits;
