@@ -13,7 +13,7 @@ pub use failure::{Failure, Stage};
 
 /// One attempt to connect. [`fmt::Display`] shows it as a line of a report, and its serialised form
 /// has `transport`, `url`, `outcome`, `http_status`, `response_code`, `reason`, `elapsed_ms`,
-/// `address`, `server` and `hint`.
+/// `address`, `proxy`, `server` and `hint`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Attempt {
@@ -25,6 +25,8 @@ pub struct Attempt {
     pub url: String,
     /// The address that was connected to, or tried last.
     pub address: Option<SocketAddr>,
+    /// The proxy between, as host and port; then the address is that of the proxy.
+    pub proxy: Option<String>,
     /// The status of the HTTP answer, if there was one.
     pub http_status: Option<u16>,
     /// What the HTTP answer says about who answered: its header `Server`.
@@ -111,8 +113,11 @@ impl fmt::Display for Attempt {
             write!(f, " (server: {server})")?;
         }
         write!(f, ", after {}", crate::text::seconds(self.elapsed))?;
-        match self.address {
-            Some(address) => write!(f, ", at {address}"),
+        if let Some(address) = self.address {
+            write!(f, ", at {address}")?;
+        }
+        match &self.proxy {
+            Some(proxy) => write!(f, ", through the proxy {proxy}"),
             None => Ok(()),
         }
     }
@@ -120,7 +125,7 @@ impl fmt::Display for Attempt {
 
 impl Serialize for Attempt {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Attempt", 10)?;
+        let mut fields = serializer.serialize_struct("Attempt", 11)?;
         fields.serialize_field("transport", self.transport.name())?;
         fields.serialize_field("url", &self.url)?;
         fields.serialize_field("outcome", self.outcome.name())?;
@@ -132,6 +137,7 @@ impl Serialize for Attempt {
             &u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX),
         )?;
         fields.serialize_field("address", &self.address)?;
+        fields.serialize_field("proxy", &self.proxy)?;
         fields.serialize_field("server", &self.server)?;
         fields.serialize_field("hint", &self.hint())?;
         fields.end()

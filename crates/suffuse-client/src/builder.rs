@@ -75,6 +75,8 @@ pub struct Builder {
     on_event: Option<EventHandler>,
     #[cfg(not(target_arch = "wasm32"))]
     tls: crate::io::native::tls::TlsOptions,
+    #[cfg(not(target_arch = "wasm32"))]
+    proxy: Option<crate::proxy::Proxy>,
 }
 
 impl Builder {
@@ -299,7 +301,7 @@ mod native {
     use rustls::{ClientConfig, pki_types::CertificateDer};
 
     use super::{Arc, Builder, ConnectError};
-    use crate::{io::native, session::Session};
+    use crate::{io::native, proxy::Proxy, session::Session};
 
     impl Builder {
         /// Adds certificates of issuers that are trusted for TLS, beside those of the system.
@@ -318,12 +320,19 @@ mod native {
             self
         }
 
+        /// Sets the forward proxy, or the rules that choose one. Without this call there is none,
+        /// whatever the environment says.
+        pub fn proxy(mut self, proxy: Proxy) -> Self {
+            self.proxy = Some(proxy);
+            self
+        }
+
         /// Opens a session: makes attempts in the order of the transports, until one succeeds.
         ///
         /// # Errors
         /// When a setting is not possible, or no attempt succeeds. The error names every attempt.
         pub async fn open(&self) -> Result<Session, ConnectError> {
-            native::open(&self.plan()?, &self.tls).await
+            native::open(&self.plan()?, &self.tls, self.proxy.as_ref()).await
         }
 
         /// The same as [`Self::open`].

@@ -11,7 +11,7 @@ use crate::{error::ConnectError, text::shortened, transport::Transport};
 
 mod url;
 
-pub(crate) use url::ParsedUrl;
+pub(crate) use url::{ParsedUrl, split_port};
 
 /// What every request path ends with.
 pub(crate) const SUFFIX: &str = "/diffusion";
@@ -54,10 +54,15 @@ impl Endpoint {
 
     /// Returns host and port as a URL and the header `Host` have them.
     pub(crate) fn authority(&self) -> String {
-        let mut authority = bracketed(&self.host);
-        write!(authority, ":{}", self.port).expect("a String takes everything");
-        authority
+        authority(&self.host, self.port)
     }
+}
+
+/// Joins host and port; an IPv6 address gets brackets.
+pub(crate) fn authority(host: &str, port: u16) -> String {
+    let mut authority = bracketed(host);
+    write!(authority, ":{port}").expect("a String takes everything");
+    authority
 }
 
 fn bracketed(host: &str) -> String {

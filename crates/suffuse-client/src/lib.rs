@@ -58,6 +58,8 @@ mod error;
 mod features;
 mod io;
 mod machine;
+#[cfg(not(target_arch = "wasm32"))]
+mod proxy;
 mod session;
 pub mod streams;
 mod text;
@@ -72,6 +74,8 @@ pub use features::{
     session_properties::Properties,
     topics::{Fetch, FetchResult, FetchedTopic, Topics},
 };
+#[cfg(not(target_arch = "wasm32"))]
+pub use proxy::Proxy;
 pub use session::Session;
 pub use suffuse_proto::{
     DecodeError, ErrorReason, Path, ResponseClass, ResponseCode, SessionId, TopicSpecification,

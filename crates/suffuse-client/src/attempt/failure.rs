@@ -14,6 +14,8 @@ pub enum Stage {
     Lookup,
     /// A TCP connection is made.
     Tcp,
+    /// The proxy was asked for a tunnel, and its answer is awaited.
+    Proxy,
     /// TLS is negotiated.
     Tls,
     /// The HTTP request was sent, and its answer is awaited.
@@ -27,6 +29,7 @@ impl fmt::Display for Stage {
         f.write_str(match self {
             Self::Lookup => "looking up the host",
             Self::Tcp => "connecting",
+            Self::Proxy => "waiting for the proxy to make a tunnel",
             Self::Tls => "negotiating TLS",
             Self::Http => "waiting for the HTTP answer",
             Self::Response => "waiting for the connection response",
@@ -46,6 +49,15 @@ pub enum Failure {
     /// There is no TCP connection.
     Tcp {
         /// What the system said.
+        problem: String,
+    },
+    /// The proxy cannot be reached, or makes no tunnel to the server.
+    Proxy {
+        /// Its host and port.
+        proxy: String,
+        /// The status with which it refused, if it did.
+        status: Option<u16>,
+        /// What it did.
         problem: String,
     },
     /// TLS could not be negotiated.
@@ -105,6 +117,7 @@ impl Failure {
             Self::Rejected(code) => Some(*code),
             Self::Lookup { .. }
             | Self::Tcp { .. }
+            | Self::Proxy { .. }
             | Self::Tls { .. }
             | Self::Http { .. }
             | Self::Upgrade { .. }
@@ -127,6 +140,7 @@ impl Failure {
                 "redirects are not followed: connect to {location} if that is the server"
             )),
             Self::Http { status, .. } => status_hint(*status, transport).map(str::to_owned),
+            Self::Proxy { status, .. } => Some(proxy_hint(*status).to_owned()),
             Self::Rejected(code) => rejection_hint(*code).map(str::to_owned),
             Self::Lookup { .. }
             | Self::Tcp { .. }
@@ -168,22 +182,42 @@ impl Failure {
             } if is_websocket => {
                 "something on the way may swallow WebSocket: have HTTP_POLLING in the list of transports"
             }
+            Self::TimedOut {
+                stage: Stage::Proxy,
+                ..
+            } => "the proxy may not reach the server: check host and port as the proxy sees them",
             Self::TimedOut { .. } => {
                 "check firewalls on the way; a slow server needs a longer limit per attempt"
             }
             Self::Response { .. } => {
                 "something else answers at this address: check host, port and request path"
             }
-            Self::Http { .. } | Self::Rejected(_) | Self::Ended { .. } | Self::Closed { .. } => {
-                "look into the log of the server and of the proxies before it"
-            }
+            Self::Http { .. }
+            | Self::Proxy { .. }
+            | Self::Rejected(_)
+            | Self::Ended { .. }
+            | Self::Closed { .. } => "look into the log of the server and of the proxies before it",
+        }
+    }
+}
+
+fn proxy_hint(status: Option<u16>) -> &'static str {
+    match status {
+        None => "check host and port of the proxy, and whether this server needs one",
+        Some(401 | 407) => "give the proxy's user and password, or check them",
+        Some(502..=504) => {
+            "the proxy does not reach the server: check host and port as the proxy sees them"
+        }
+        Some(_) => {
+            "the proxy must allow CONNECT to this host and port, and many do to port 443 only; without \
+             TLS, HTTP_POLLING in the list of transports needs no CONNECT"
         }
     }
 }
 
 fn status_hint(status: u16, transport: Transport) -> Option<&'static str> {
     match (status, transport) {
-        (401 | 407, _) => Some("a proxy on the way wants its own authentication"),
+        (401 | 407, _) => Some("a proxy on the way wants its own user and password"),
         (404, _) => Some("check the request path, and that the balancer routes it to the server"),
         (400 | 403 | 405 | 426, Transport::WebSocket) => Some(
             "something on the way refuses WebSocket: let it pass the headers Upgrade and Connection, \
@@ -220,6 +254,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Lookup { problem } => write!(f, "the host has no address: {problem}"),
             Self::Tcp { problem } => write!(f, "no TCP connection: {problem}"),
+            Self::Proxy { proxy, problem, .. } => write!(f, "the proxy {proxy} {problem}"),
             Self::Tls { problem } => write!(f, "no TLS: {problem}"),
             Self::Http {
                 status,

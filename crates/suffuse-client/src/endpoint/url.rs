@@ -64,7 +64,7 @@ impl ParsedUrl {
 }
 
 /// Splits `host:port`; the colons of an IPv6 address are in brackets.
-fn split_port(authority: &str) -> (&str, Option<&str>) {
+pub(crate) fn split_port(authority: &str) -> (&str, Option<&str>) {
     let after_brackets = authority.rfind(']').map_or(0, |bracket| bracket + 1);
     match authority[after_brackets..].rfind(':') {
         None => (authority, None),

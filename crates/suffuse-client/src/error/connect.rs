@@ -43,6 +43,13 @@ pub enum ConnectError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// The proxy is not possible. Nothing was sent.
+    InvalidProxy {
+        /// The proxy that was given, without user and password.
+        found: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// The trusted roots for TLS could not be used. Nothing was sent.
     TlsConfiguration {
         /// What the TLS library said.
@@ -58,7 +65,7 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// Returns the stable code, `SFX-C101` to `SFX-C109`.
+    /// Returns the stable code, `SFX-C101` to `SFX-C110`.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -71,6 +78,7 @@ impl ConnectError {
             Self::InvalidPort => "SFX-C107",
             Self::InvalidSessionData { .. } => "SFX-C108",
             Self::TlsConfiguration { .. } => "SFX-C109",
+            Self::InvalidProxy { .. } => "SFX-C110",
         }
     }
 
@@ -85,6 +93,7 @@ impl ConnectError {
             | Self::InvalidHost { .. }
             | Self::InvalidPort
             | Self::InvalidSessionData { .. }
+            | Self::InvalidProxy { .. }
             | Self::TlsConfiguration { .. } => &[],
         }
     }
@@ -151,6 +160,13 @@ impl fmt::Display for Body<'_> {
             }
             ConnectError::InvalidSessionData { what, problem } => {
                 write!(f, "the {what} is not valid: {problem}")
+            }
+            ConnectError::InvalidProxy { found, problem } => {
+                write!(f, "the proxy `{found}` is not valid: {problem}")?;
+                help(
+                    f,
+                    "write it like `http://proxy.example.com:3128`; only HTTP proxies are supported",
+                )
             }
             ConnectError::TlsConfiguration { problem } => {
                 write!(f, "the trusted roots for TLS cannot be used: {problem}")

@@ -5,6 +5,7 @@ mod dial;
 mod driver;
 mod http;
 mod polling;
+mod route;
 pub(crate) mod tls;
 mod websocket;
 
@@ -27,6 +28,7 @@ use crate::{
         VERSION,
         cascade::{GiveUp, Outcome, Step},
     },
+    proxy::Proxy,
     session::Session,
     transport::Transport,
 };
@@ -53,6 +55,7 @@ impl Stopwatch {
 struct Progress {
     stage: Stage,
     address: Option<SocketAddr>,
+    proxy: Option<String>,
     http_status: Option<u16>,
     server: Option<String>,
 }
@@ -74,8 +77,12 @@ struct LinkTasks {
 }
 
 /// Makes attempts in the order of the list, until one gets a session.
-pub(crate) async fn open(plan: &Plan, tls: &TlsOptions) -> Result<Session, ConnectError> {
-    let dialer = Dialer::new(plan, tls)?;
+pub(crate) async fn open(
+    plan: &Plan,
+    tls: &TlsOptions,
+    proxy: Option<&Proxy>,
+) -> Result<Session, ConnectError> {
+    let dialer = Dialer::new(plan, tls, proxy)?;
     let mut attempts = Vec::new();
     let mut step = plan.cascade.start();
     loop {
@@ -135,6 +142,7 @@ async fn attempt(
     };
     let Progress {
         address,
+        proxy,
         http_status,
         server,
         ..
@@ -146,6 +154,7 @@ async fn attempt(
             transport,
             url,
             address,
+            proxy,
             http_status,
             server,
             outcome,
@@ -165,6 +174,7 @@ async fn connect(
         client_type: client_type(transport).to_owned(),
         ..plan.request.clone()
     };
+    let dialer = &dialer.with(transport);
     match transport {
         Transport::WebSocket => websocket::connect(dialer, &request, progress).await,
         Transport::HttpPolling => polling::connect(dialer, &request, progress).await,

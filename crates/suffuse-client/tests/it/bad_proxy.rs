@@ -39,6 +39,8 @@ pub(crate) enum Fault {
     Cut(Duration),
     /// Passes the 101 on with a wrong key, and then everything.
     WrongKey,
+    /// Is a forward proxy that makes no tunnels.
+    NoTunnel,
     /// Speaks TLS, with a certificate that nobody trusts, and lets nothing pass.
     Untrusted,
 }
@@ -125,7 +127,7 @@ impl Seen {
 
 async fn serve(mut client: TcpStream, fault: Fault, server: SocketAddr, seen: Seen) {
     let head = read_head(&mut client).await;
-    if header(&head, "upgrade").is_some() {
+    if header(&head, "upgrade").is_some() || head.starts_with("CONNECT ") {
         let broken = break_upgrade(&mut client, &head, fault, server);
         seen.watch(broken).await;
         if fault == Fault::Late {
@@ -153,10 +155,10 @@ async fn pass_on(client: &mut TcpStream, head: &str, server: SocketAddr) {
 async fn break_upgrade(client: &mut TcpStream, head: &str, fault: Fault, server: SocketAddr) {
     match fault {
         Fault::Stripped => pass_on(client, &stripped(head), server).await,
-        Fault::Answer(bytes) => {
-            client.write_all(bytes.as_bytes()).await.unwrap();
-            client.shutdown().await.ok();
-            ended(client).await;
+        Fault::Answer(bytes) => answer(client, bytes).await,
+        Fault::NoTunnel => {
+            assert!(head.starts_with("CONNECT "), "{head}");
+            answer(client, "HTTP/1.1 403 Forbidden\r\nServer: squid\r\n\r\n").await;
         }
         Fault::Reset => client.set_zero_linger().unwrap(),
         Fault::Swallowed | Fault::Late => ended(client).await,
@@ -175,6 +177,12 @@ async fn break_upgrade(client: &mut TcpStream, head: &str, fault: Fault, server:
         }
         Fault::Untrusted => unreachable!("nothing comes through TLS"),
     }
+}
+
+async fn answer(client: &mut TcpStream, bytes: &str) {
+    client.write_all(bytes.as_bytes()).await.unwrap();
+    client.shutdown().await.ok();
+    ended(client).await;
 }
 
 /// Lets the server switch to WebSocket, and passes its answer on, changed.

@@ -8,8 +8,8 @@ use std::{
 
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use suffuse_client::{
-    AttemptOutcome, Builder, ConnectError, Session, TopicSpecification, TopicType, Transport,
-    TransportNameError,
+    AttemptOutcome, Builder, ConnectError, Proxy, Session, TopicSpecification, TopicType,
+    Transport, TransportNameError,
 };
 use tokio::task::JoinSet;
 
@@ -53,7 +53,7 @@ const fn slow(name: &'static str, fault: Fault, reason: &'static str) -> Case {
     }
 }
 
-const CASES: [Case; 14] = [
+const CASES: [Case; 15] = [
     case("stripped", Fault::Stripped, "HTTP 4"),
     case(
         "400",
@@ -117,6 +117,11 @@ const CASES: [Case; 14] = [
         Fault::WrongKey,
         "Sec-WebSocket-Accept does not answer this request",
     ),
+    case(
+        "no tunnel",
+        Fault::NoTunnel,
+        "refused CONNECT with HTTP 403 Forbidden",
+    ),
     Case {
         breaks_polling: true,
         ..case("not trusted", Fault::Untrusted, "no TLS")
@@ -166,7 +171,7 @@ async fn run(case: Case, names: Option<&'static [&'static str]>, server: SocketA
         }
     };
     let proxy = BadProxy::start(case.fault, server).await;
-    let builder = builder(case, list.as_deref(), &proxy);
+    let builder = builder(case, list.as_deref(), &proxy, server);
     let tried = list.unwrap_or_else(|| vec![Transport::WebSocket]);
     let begin = Instant::now();
     let result = builder.open().await;
@@ -204,10 +209,17 @@ async fn run(case: Case, names: Option<&'static [&'static str]>, server: SocketA
     );
 }
 
-fn builder(case: Case, list: Option<&[Transport]>, proxy: &BadProxy) -> Builder {
+fn builder(
+    case: Case,
+    list: Option<&[Transport]>,
+    proxy: &BadProxy,
+    server: SocketAddr,
+) -> Builder {
+    let is_forward = case.fault == Fault::NoTunnel;
+    let target = if is_forward { server } else { proxy.address };
     let mut builder = Session::builder()
-        .server_host(proxy.address.ip().to_string())
-        .server_port(proxy.address.port())
+        .server_host(target.ip().to_string())
+        .server_port(target.port())
         .request_path("/path/diffusion")
         .principal("admin")
         .credentials("password");
@@ -216,6 +228,9 @@ fn builder(case: Case, list: Option<&[Transport]>, proxy: &BadProxy) -> Builder 
     }
     if case.fault == Fault::Untrusted {
         builder = builder.secure_transport(true).tls(trusting_nothing());
+    }
+    if is_forward {
+        builder = builder.proxy(Proxy::url(format!("http://{}", proxy.address)));
     }
     match list {
         Some(list) => builder.transports(list.to_vec()),

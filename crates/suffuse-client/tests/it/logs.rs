@@ -9,7 +9,10 @@ use suffuse_client::{Session, TopicSpecification, TopicType, Transport};
 use suffuse_server::{Options, Server};
 use tracing_subscriber::{filter::LevelFilter, fmt::MakeWriter};
 
-use crate::peer::within;
+use crate::{
+    peer::within,
+    proxies::{ForwardProxy, Tunnels},
+};
 
 /// A log in memory.
 #[derive(Clone, Default)]
@@ -46,11 +49,13 @@ async fn credentials_tokens_and_values_are_not_logged() {
         .with_ansi(false)
         .with_writer(log.clone())
         .finish();
+    let proxy = ForwardProxy::start(Tunnels::Made).await;
     let guard = tracing::subscriber::set_default(subscriber);
     for transport in Transport::ALL {
         let builder = Session::builder()
             .url(format!("ws://{}", server.addresses()[0]))
             .transports([transport])
+            .proxy(proxy.with_credentials("proxy-user", "proxy-password"))
             .principal("admin");
         within(builder.clone().credentials("wrong-credentials").open())
             .await
@@ -85,6 +90,8 @@ async fn credentials_tokens_and_values_are_not_logged() {
         "d3JvbmctY3JlZGVudGlhbHM",
         "AQhwYXNzd29yZA",
         "a-private-value",
+        "proxy-password",
+        "cHJveHktdXNlcjpwcm94eS1wYXNzd29yZA",
         "n00.",
     ] {
         assert!(!log.contains(secret), "{secret} in {log}");

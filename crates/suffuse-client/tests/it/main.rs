@@ -8,6 +8,7 @@ mod cascade;
 mod logs;
 mod peer;
 mod polling;
+mod proxies;
 mod server;
 mod sessions;
 mod tls;

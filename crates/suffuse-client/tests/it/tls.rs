@@ -10,14 +10,14 @@ use tokio_rustls::TlsAcceptor;
 use crate::peer::{accepted, frame, header, ok, read_head, switching, within};
 
 /// A server with a certificate for `localhost` by an issuer that nobody knows.
-struct Server {
-    port: u16,
-    root: CertificateDer<'static>,
+pub(crate) struct Server {
+    pub(crate) port: u16,
+    pub(crate) root: CertificateDer<'static>,
     _task: JoinSet<()>,
 }
 
 impl Server {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let root = certified.cert.der().clone();
         let key = certified.signing_key.serialize_der().try_into().unwrap();
@@ -57,6 +57,12 @@ impl Server {
             _task: task,
         }
     }
+}
+
+/// A certificate that can be trusted, so that a machine without any can begin.
+pub(crate) fn certificate() -> CertificateDer<'static> {
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    certified.cert.der().clone()
 }
 
 #[tokio::test]

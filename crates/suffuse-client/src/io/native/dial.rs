@@ -1,4 +1,4 @@
-//! From a host name to a stream of bytes: look-up, TCP, TLS.
+//! From a host name to a stream of bytes: look-up, TCP, the tunnel of a proxy, TLS.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -10,13 +10,20 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{Progress, cookies::Cookies, tls::TlsOptions};
+use super::{
+    Progress,
+    cookies::Cookies,
+    route::{self, Route},
+    tls::TlsOptions,
+};
 use crate::{
     attempt::{Failure, Stage},
     builder::Plan,
     endpoint::Endpoint,
     error::ConnectError,
+    proxy::{Proxy, ProxyServer},
     text::shortened,
+    transport::Transport,
 };
 
 /// How many addresses of a host are tried.
@@ -32,34 +39,60 @@ pub(super) type Stream = Box<dyn Io>;
 #[derive(Clone)]
 pub(super) struct Dialer {
     pub(super) endpoint: Arc<Endpoint>,
+    pub(super) route: Route,
     pub(super) cookies: Cookies,
     /// How long making a connection, or an answer to a request that needs no waiting, may take.
     pub(super) limit: Duration,
+    proxy: Option<Arc<ProxyServer>>,
     tls: Option<TlsConnector>,
 }
 
 impl Dialer {
-    pub(super) fn new(plan: &Plan, tls: &TlsOptions) -> Result<Self, ConnectError> {
+    pub(super) fn new(
+        plan: &Plan,
+        tls: &TlsOptions,
+        proxy: Option<&Proxy>,
+    ) -> Result<Self, ConnectError> {
         let tls = match plan.endpoint.secure {
             true => Some(TlsConnector::from(tls.config()?)),
             false => None,
         };
+        let proxy = proxy.map(|proxy| proxy.server_for(&plan.endpoint));
         Ok(Self {
             endpoint: Arc::new(plan.endpoint.clone()),
+            route: Route::Direct,
             cookies: Cookies::default(),
             limit: plan.attempt_timeout,
+            proxy: proxy.transpose()?.flatten(),
             tls,
         })
     }
 
+    /// Returns the dialer for a transport.
+    pub(super) fn with(&self, transport: Transport) -> Self {
+        Self {
+            route: Route::new(self.proxy.clone(), transport, &self.endpoint),
+            ..self.clone()
+        }
+    }
+
+    /// Returns what stands in the request line: the path, or for a proxy that forwards the URL.
+    pub(super) fn request_target(&self) -> String {
+        match self.route.forward() {
+            Some(_) => self.endpoint.url(Transport::HttpPolling),
+            None => self.endpoint.path.clone(),
+        }
+    }
+
     /// Makes a connection.
     pub(super) async fn dial(&self, progress: &mut Progress) -> Result<Stream, Failure> {
-        progress.stage = Stage::Lookup;
-        let addresses = self.look_up().await?;
-        progress.stage = Stage::Tcp;
-        let stream = self.connect(&addresses, progress).await?;
+        progress.proxy = self.route.proxy().map(ToString::to_string);
+        let mut stream = self.reach(progress).await?;
+        if let Some(proxy) = self.route.tunnel() {
+            stream = route::tunnel(stream, proxy, &self.endpoint, progress).await?;
+        }
         let Some(tls) = &self.tls else {
-            return Ok(Box::new(stream));
+            return Ok(stream);
         };
         progress.stage = Stage::Tls;
         let name =
@@ -74,20 +107,39 @@ impl Dialer {
         }
     }
 
-    async fn look_up(&self) -> Result<Vec<SocketAddr>, Failure> {
-        let target = (self.endpoint.host.as_str(), self.endpoint.port);
-        let addresses = tokio::net::lookup_host(target)
-            .await
-            .map_err(|error| Failure::Lookup {
-                problem: shortened(&error.to_string()),
-            })?;
-        let addresses: Vec<_> = addresses.take(ADDRESSES_MAX).collect();
-        match addresses.is_empty() {
-            true => Err(Failure::Lookup {
-                problem: "the resolver returned none".to_owned(),
-            }),
-            false => Ok(addresses),
+    /// Makes a TCP connection to the server, or to the proxy before it.
+    async fn reach(&self, progress: &mut Progress) -> Result<Stream, Failure> {
+        let Some(proxy) = self.route.proxy() else {
+            return self
+                .reach_host(&self.endpoint.host, self.endpoint.port, progress)
+                .await;
+        };
+        let unreachable = |problem| Failure::Proxy {
+            proxy: proxy.to_string(),
+            status: None,
+            problem,
+        };
+        match self.reach_host(&proxy.host, proxy.port, progress).await {
+            Err(Failure::Lookup { problem }) => {
+                Err(unreachable(format!("has no address: {problem}")))
+            }
+            Err(Failure::Tcp { problem }) => {
+                Err(unreachable(format!("cannot be reached: {problem}")))
+            }
+            reached => reached,
         }
+    }
+
+    async fn reach_host(
+        &self,
+        host: &str,
+        port: u16,
+        progress: &mut Progress,
+    ) -> Result<Stream, Failure> {
+        progress.stage = Stage::Lookup;
+        let addresses = look_up(host, port).await?;
+        progress.stage = Stage::Tcp;
+        Ok(Box::new(self.connect(&addresses, progress).await?))
     }
 
     /// Connects to the first address that answers.
@@ -118,6 +170,21 @@ impl Dialer {
             }
         }
         Err(Failure::Tcp { problem })
+    }
+}
+
+async fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+    let addresses = tokio::net::lookup_host((host, port))
+        .await
+        .map_err(|error| Failure::Lookup {
+            problem: shortened(&error.to_string()),
+        })?;
+    let addresses: Vec<_> = addresses.take(ADDRESSES_MAX).collect();
+    match addresses.is_empty() {
+        true => Err(Failure::Lookup {
+            problem: "the resolver returned none".to_owned(),
+        }),
+        false => Ok(addresses),
     }
 }
 

@@ -19,10 +19,11 @@ use super::{
 };
 use crate::{
     attempt::{Failure, Stage},
+    proxy::ProxyServer,
     text::shortened,
 };
 
-const USER_AGENT: &str = concat!("suffuse-client/", env!("CARGO_PKG_VERSION"));
+pub(super) const USER_AGENT: &str = concat!("suffuse-client/", env!("CARGO_PKG_VERSION"));
 
 /// A connection that carries one exchange after the other.
 #[derive(Debug)]
@@ -62,14 +63,26 @@ pub(super) fn request(dialer: &Dialer, method: Method, body: Bytes) -> Request<F
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = method;
     *request.uri_mut() =
-        Uri::try_from(dialer.endpoint.path.as_str()).expect("the path was checked and encoded");
+        Uri::try_from(dialer.request_target()).expect("host and path were checked and encoded");
     let headers = request.headers_mut();
+    if let Some(proxy) = dialer.route.forward() {
+        authorize(headers, proxy);
+    }
     headers.insert(header::HOST, text_header(&host(dialer)));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     if let Some(cookies) = dialer.cookies.header() {
         headers.insert(header::COOKIE, text_header(&cookies));
     }
     request
+}
+
+/// Adds the credentials for a proxy.
+pub(super) fn authorize(headers: &mut HeaderMap, proxy: &ProxyServer) {
+    if let Some(authorization) = &proxy.authorization {
+        let mut value = text_header(authorization);
+        value.set_sensitive(true);
+        headers.insert(header::PROXY_AUTHORIZATION, value);
+    }
 }
 
 /// Returns the header `Host`, in which the usual port is left out.
