@@ -36,7 +36,7 @@ pub(crate) fn run(broker: Broker, inbox: &Arc<Inbox>, checks: mpsc::Sender<Check
     while !driver.is_stopping {
         inbox.take(&mut batch);
         let was_idle = batch.is_empty();
-        driver.run_batch(&mut batch);
+        driver.run_batch(&mut batch, inbox);
         inbox.finish();
         batch.shrink_to(KEPT_CAPACITY_MAX);
         if was_idle {
@@ -72,7 +72,7 @@ struct Driver {
 }
 
 impl Driver {
-    fn run_batch(&mut self, batch: &mut Vec<Input>) {
+    fn run_batch(&mut self, batch: &mut Vec<Input>, inbox: &Inbox) {
         let now = Instant::now();
         for input in batch.drain(..) {
             self.handle(input, now);
@@ -83,7 +83,7 @@ impl Driver {
         let links = &self.links;
         self.broker.flush(|link, outbox| {
             if let Some(port) = links.get(&link) {
-                port.give(outbox);
+                port.give(outbox, inbox.is_idle());
             }
         });
         while let Some(effect) = self.broker.poll_effect() {

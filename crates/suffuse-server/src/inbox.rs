@@ -5,7 +5,10 @@
 //! bounds what one link can have on the way.
 
 use std::{
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, Waker},
     thread::Thread,
 };
@@ -41,6 +44,8 @@ pub(crate) struct Batch(u64);
 #[derive(Default)]
 pub(crate) struct Inbox {
     state: Mutex<State>,
+    /// Nothing waits for the broker. A hint, which is read without the lock.
+    is_idle: AtomicBool,
     broker: OnceLock<Thread>,
 }
 
@@ -82,6 +87,7 @@ impl Inbox {
         }
         let was_empty = state.inputs.is_empty();
         add(&mut state.inputs);
+        self.is_idle.store(false, Ordering::Relaxed);
         let batch = Batch(state.taken);
         drop(state);
         if was_empty && let Some(broker) = self.broker.get() {
@@ -104,7 +110,13 @@ impl Inbox {
     pub(crate) fn take(&self, batch: &mut Vec<Input>) {
         let mut state = self.lock();
         std::mem::swap(&mut state.inputs, batch);
+        self.is_idle.store(true, Ordering::Relaxed);
         state.taken += 1;
+    }
+
+    /// Returns whether nothing has come since inputs were taken.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.is_idle.load(Ordering::Relaxed)
     }
 
     /// Tells that all batches that were taken are handled.

@@ -27,7 +27,7 @@ use crate::{
 
 pub(crate) mod polling;
 pub(crate) mod websocket;
-mod write_batch;
+pub(crate) mod write_batch;
 
 /// How much of one link may wait in the inbox before it stops reading, in bytes of messages and
 /// [`MESSAGE_COST`] for each. Because a link finishes what it has read, and the next batch collects while
@@ -191,6 +191,7 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
+        self.port.detach();
         self.lost();
     }
 }

@@ -1,11 +1,22 @@
-//! The hand-over point from the broker to one link: the broker appends frames, the link takes them all.
+//! The hand-over point from the broker to one link: the broker adds frames, and whoever has time writes
+//! them.
+//!
+//! That is the broker thread itself, as long as nobody waits for it: then a frame goes to the socket
+//! without waking the link, which costs more than half of a write. Otherwise, and when the socket is
+//! full, it is the link.
 
 use std::{
+    io,
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Waker},
+    task::{Context, Poll, Waker, ready},
 };
 
+use bytes::Bytes;
 use suffuse_broker::{Closing, Frame, Outbox};
+use tokio::{io::AsyncWrite as _, net::tcp::OwnedWriteHalf};
+
+use crate::{link::write_batch::WriteBatch, stream::Stream};
 
 /// A port that the broker thread and a link share.
 pub(crate) type SharedPort = Arc<Port>;
@@ -13,48 +24,63 @@ pub(crate) type SharedPort = Arc<Port>;
 /// How many bytes of frames a port takes; a single larger frame is taken alone. What does not fit stays
 /// in the session's outbox, where a newer value replaces an older one, until the link has caught up.
 pub(crate) const PORT_BYTES_MAX: usize = 64 * 1024;
+/// How often the broker thread fills a port and writes, before the link has to go on.
+const FILLS_MAX: usize = 4;
 
-/// The frames that a link has still to take.
+/// What is to be sent on one link.
 #[derive(Default)]
 pub(crate) struct Port(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    frames: Vec<Frame>,
-    /// The bytes of `frames`.
+    batch: WriteBatch,
+    /// About how many bytes of `batch` are not written.
     bytes: usize,
-    /// The outbox has more: the link owes an `Event::Ready`.
+    /// The socket, if the broker thread may write to it.
+    socket: Option<OwnedWriteHalf>,
+    /// The socket takes no more for now.
+    is_blocked: bool,
+    /// The outbox has more: `Event::Ready` is due when all is written.
     is_waiting: bool,
-    /// The link ends after `frames`.
+    /// The link ends after what is there.
     end: Option<Closing>,
+    /// The last frames, while a control frame is before them.
+    last: Vec<Frame>,
+    /// A close frame was the last thing to send.
+    is_shut: bool,
     waker: Option<Waker>,
 }
 
-/// What a link learns when it takes frames.
+/// What a link learns when all is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Taken {
-    /// The outbox has more: when all is written, `Event::Ready` is due.
+pub(crate) struct Sent {
+    /// The outbox has more: `Event::Ready` is due.
     pub(crate) is_waiting: bool,
-    /// The link ends after the frames that the port has given so far.
+    /// The broker has ended the link, and there is nothing more.
     pub(crate) end: Option<Closing>,
 }
 
 impl Port {
-    /// Moves frames from the outbox while there is room, and wakes the link.
-    pub(crate) fn give(&self, outbox: &mut Outbox<'_>) {
+    /// Moves frames from the outbox while there is room; writes them if `may_write`, else wakes the link.
+    pub(crate) fn give(&self, outbox: &mut Outbox<'_>, may_write: bool) {
         let mut state = self.lock();
-        let had = state.frames.len();
-        let room = PORT_BYTES_MAX.saturating_sub(state.bytes);
-        if room > 0 {
-            outbox.take(&mut state.frames, room);
-            state.bytes += state.frames[had..]
-                .iter()
-                .map(|frame| frame.websocket().len())
-                .sum::<usize>();
+        let was_empty = state.batch.is_empty();
+        let mut fills = 0;
+        while !outbox.is_empty() && state.has_room() && fills < FILLS_MAX {
+            state.fill(outbox);
+            if may_write {
+                state.try_write();
+            }
+            fills += 1;
         }
         state.is_waiting |= !outbox.is_empty();
-        // A link that has not taken the frames before these is awake already.
-        let waker = if had == 0 { state.waker.take() } else { None };
+        // A link whose frames wait already is awake, or will be when its socket takes more.
+        let has_work = !state.batch.is_empty() || state.is_waiting;
+        let waker = if has_work && was_empty {
+            state.waker.take()
+        } else {
+            None
+        };
         drop(state);
         if let Some(waker) = waker {
             waker.wake();
@@ -64,7 +90,13 @@ impl Port {
     /// Adds the last frames, which always fit, and lets the link end after them.
     pub(crate) fn close(&self, cause: Closing, mut frames: Vec<Frame>) {
         let mut state = self.lock();
-        state.frames.append(&mut frames);
+        if state.is_shut {
+            frames.clear();
+        }
+        match state.batch.has_tail() {
+            false => state.batch.frames.append(&mut frames),
+            true => state.last = frames,
+        }
         state.end.get_or_insert(cause);
         let waker = state.waker.take();
         drop(state);
@@ -73,15 +105,73 @@ impl Port {
         }
     }
 
-    /// Moves all frames to `frames`, which is empty; the task is woken when there is something new.
-    pub(crate) fn take(&self, frames: &mut Vec<Frame>, cx: &Context<'_>) -> Taken {
+    /// Begins to send: `first` goes before everything. Without a socket the link writes to its own.
+    pub(crate) fn begin(&self, first: Bytes, socket: Option<OwnedWriteHalf>) {
+        let mut state = self.lock();
+        state.batch.set_head(first);
+        state.socket = socket;
+    }
+
+    /// Adds a control frame. The one before must be sent.
+    pub(crate) fn add_control(&self, frame: Bytes) {
+        self.lock().batch.set_tail(frame);
+    }
+
+    /// Adds the close frame, after which nothing is sent.
+    pub(crate) fn shut(&self, close_frame: Bytes) {
+        let mut state = self.lock();
+        state.is_shut = true;
+        state.batch.set_tail(close_frame);
+    }
+
+    /// Writes everything; the task is woken when there is something new. `own` is the socket of the link,
+    /// for a port that has none.
+    pub(crate) fn poll_write(
+        &self,
+        own: &mut Stream,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<Sent>> {
         let mut state = self.lock();
         state.wake_later(cx);
-        std::mem::swap(&mut state.frames, frames);
-        state.bytes = 0;
-        Taken {
+        let state = &mut *state;
+        loop {
+            let written = match &mut state.socket {
+                Some(socket) => state.batch.poll_write(socket, cx),
+                None => state.batch.poll_write(own, cx),
+            };
+            state.is_blocked = written.is_pending();
+            ready!(written)?;
+            state.bytes = 0;
+            if state.last.is_empty() {
+                break;
+            }
+            std::mem::swap(&mut state.batch.frames, &mut state.last);
+        }
+        Poll::Ready(Ok(Sent {
             is_waiting: std::mem::take(&mut state.is_waiting),
             end: state.end,
+        }))
+    }
+
+    /// Ends our direction of the socket.
+    pub(crate) fn poll_shutdown(
+        &self,
+        own: &mut Stream,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.lock().socket {
+            Some(socket) => Pin::new(socket).poll_shutdown(cx),
+            None => Pin::new(own).poll_shutdown(cx),
+        }
+    }
+
+    /// Lets go of the socket.
+    pub(crate) fn detach(&self) {
+        let mut state = self.lock();
+        state.is_shut = true;
+        state.waker = None;
+        if let Some(socket) = state.socket.take() {
+            socket.forget(); // The other half closes it.
         }
     }
 
@@ -93,24 +183,21 @@ impl Port {
         count_max: usize,
         bytes_max: usize,
         cx: &Context<'_>,
-    ) -> Taken {
+    ) -> Sent {
         let mut state = self.lock();
         state.wake_later(cx);
+        let waiting = &mut state.batch.frames;
         let mut bytes = 0;
-        let count = state.frames.iter().take(count_max).take_while(|frame| {
+        let count = waiting.iter().take(count_max).take_while(|frame| {
             let fits = bytes == 0 || bytes + frame.websocket().len() <= bytes_max;
             bytes += frame.websocket().len();
             fits
         });
         let count = count.count();
-        frames.extend(state.frames.drain(..count));
-        state.bytes = state
-            .frames
-            .iter()
-            .map(|frame| frame.websocket().len())
-            .sum();
-        let is_empty = state.frames.is_empty();
-        Taken {
+        frames.extend(waiting.drain(..count));
+        state.bytes = bytes_of(&state.batch.frames);
+        let is_empty = state.batch.is_empty();
+        Sent {
             is_waiting: is_empty && std::mem::take(&mut state.is_waiting),
             end: state.end.filter(|_| is_empty),
         }
@@ -128,12 +215,39 @@ impl Port {
 }
 
 impl State {
+    fn has_room(&self) -> bool {
+        !self.is_blocked && !self.is_shut && !self.batch.has_tail() && self.bytes < PORT_BYTES_MAX
+    }
+
+    fn fill(&mut self, outbox: &mut Outbox<'_>) {
+        let first = self.batch.frames.len();
+        outbox.take(&mut self.batch.frames, PORT_BYTES_MAX - self.bytes);
+        self.bytes += bytes_of(&self.batch.frames[first..]);
+    }
+
+    /// Writes what the socket takes at once. Its errors are found by the link.
+    fn try_write(&mut self) {
+        if let Some(socket) = &mut self.socket {
+            self.is_blocked = self
+                .batch
+                .try_write(|bytes| socket.try_write(bytes))
+                .is_err();
+            if !self.is_blocked {
+                self.bytes = 0;
+            }
+        }
+    }
+
     fn wake_later(&mut self, cx: &Context<'_>) {
         match &mut self.waker {
             Some(waker) => waker.clone_from(cx.waker()),
             None => self.waker = Some(cx.waker().clone()),
         }
     }
+}
+
+fn bytes_of(frames: &[Frame]) -> usize {
+    frames.iter().map(|frame| frame.websocket().len()).sum()
 }
 
 #[cfg(test)]
@@ -169,19 +283,5 @@ mod tests {
                 "{count_max} {bytes_max}"
             );
         }
-    }
-
-    #[test]
-    fn all_frames_are_taken_at_once_with_the_end() {
-        let port = Port::default();
-        let context = Context::from_waker(Waker::noop());
-        port.close(Closing::Shutdown, frames(3));
-        port.close(Closing::Normal, Vec::new());
-        let mut taken = Vec::new();
-        let told = port.take(&mut taken, &context);
-        assert_eq!(
-            (taken.len(), told.end, told.is_waiting),
-            (3, Some(Closing::Shutdown), false)
-        );
     }
 }

@@ -8,7 +8,10 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
+    net::{
+        TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
     sync::OwnedSemaphorePermit,
 };
 use tokio_rustls::server::TlsStream;
@@ -21,6 +24,8 @@ pub(crate) struct Stream {
 
 enum Socket {
     Plain(TcpStream),
+    /// The half that reads; the other one is elsewhere.
+    Read(OwnedReadHalf),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
@@ -38,16 +43,23 @@ impl Stream {
             _place: place,
         }
     }
-}
 
-/// Calls a method of the socket, whichever it is.
-macro_rules! forward {
-    ($self:ident, $method:ident $(, $argument:expr)*) => {
-        match &mut $self.get_mut().socket {
-            Socket::Plain(socket) => Pin::new(socket).$method($($argument),*),
-            Socket::Tls(socket) => Pin::new(&mut **socket).$method($($argument),*),
+    /// Takes the half that writes away, unless the socket has TLS, where reading and writing are one.
+    pub(crate) fn split(self) -> (Self, Option<OwnedWriteHalf>) {
+        match self.socket {
+            Socket::Plain(socket) => {
+                let (read, write) = socket.into_split();
+                (
+                    Self {
+                        socket: Socket::Read(read),
+                        ..self
+                    },
+                    Some(write),
+                )
+            }
+            Socket::Read(_) | Socket::Tls(_) => (self, None),
         }
-    };
+    }
 }
 
 impl AsyncRead for Stream {
@@ -56,8 +68,23 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        forward!(self, poll_read, cx, buffer)
+        match &mut self.get_mut().socket {
+            Socket::Plain(socket) => Pin::new(socket).poll_read(cx, buffer),
+            Socket::Read(socket) => Pin::new(socket).poll_read(cx, buffer),
+            Socket::Tls(socket) => Pin::new(&mut **socket).poll_read(cx, buffer),
+        }
     }
+}
+
+/// Calls a method of the socket, if it can write.
+macro_rules! forward {
+    ($self:ident, $method:ident $(, $argument:expr)*) => {
+        match &mut $self.get_mut().socket {
+            Socket::Plain(socket) => Pin::new(socket).$method($($argument),*),
+            Socket::Read(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
+            Socket::Tls(socket) => Pin::new(&mut **socket).$method($($argument),*),
+        }
+    };
 }
 
 impl AsyncWrite for Stream {
@@ -75,20 +102,5 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         forward!(self, poll_shutdown, cx)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        forward!(self, poll_write_vectored, cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match &self.socket {
-            Socket::Plain(socket) => socket.is_write_vectored(),
-            Socket::Tls(socket) => socket.is_write_vectored(),
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! A client on a WebSocket.
 //!
 //! An idle link is this one future: it owns no buffer. It reads into a buffer of its thread when the
-//! socket is readable, and writes frames from where the broker has encoded them.
+//! socket is readable, and writes only what the broker thread leaves to it.
 //!
 //! ```text
 //!          close frame or broken frame; the broker ends the link
@@ -30,11 +30,11 @@ use suffuse_websocket::{
     CloseCode, Decoder, Incoming, Opcode, ProtocolError, close_frame, header, pong_frame,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead as _, ReadBuf},
     time::Sleep,
 };
 
-use super::{Link, write_batch::WriteBatch};
+use super::Link;
 use crate::{inbox::Input, stream::Stream};
 
 /// How long a link that ends may take to write the rest and see the client's end.
@@ -54,11 +54,8 @@ pub(crate) struct WebSocketLink {
     stream: Stream,
     link: Link,
     decoder: Decoder,
-    batch: WriteBatch,
     /// The payload of the latest ping that is not answered.
     ping: Option<Bytes>,
-    /// When all is written, the broker wants to know.
-    owes_ready: bool,
     phase: Phase,
     /// Ends a message that is never finished, or an end that takes too long.
     timer: Option<Pin<Box<Sleep>>>,
@@ -85,15 +82,13 @@ impl WebSocketLink {
         message_bytes_max: usize,
         message_time_max: Duration,
     ) -> Self {
-        let mut batch = WriteBatch::default();
-        batch.set_tail(binary_frame(&response.to_bytes()));
+        let (stream, socket) = stream.split();
+        link.port.begin(binary_frame(&response.to_bytes()), socket);
         Self {
             stream,
             link,
             decoder: Decoder::new(message_bytes_max),
-            batch,
             ping: None,
-            owes_ready: false,
             phase: Phase::Open,
             timer: None,
             message_time_max,
@@ -187,51 +182,37 @@ impl WebSocketLink {
         self.timer = Some(Box::pin(tokio::time::sleep(ENDING_TIME_MAX)));
     }
 
-    /// Writes what is there; takes from the port at most once, because whatever comes to the port later
-    /// wakes the task again.
+    /// Writes what is there. Whatever comes to the port later is written by the broker thread, or wakes
+    /// this task.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Gone> {
-        let mut has_taken = false;
         loop {
-            if ready!(self.batch.poll_write(&mut self.stream, cx)).is_err() {
+            let Ok(sent) = ready!(self.link.port.poll_write(&mut self.stream, cx)) else {
                 return Poll::Ready(Gone);
-            }
-            if std::mem::take(&mut self.owes_ready) {
+            };
+            if sent.is_waiting {
                 self.link.ready();
             }
-            if let Some(payload) = self.ping.take() {
-                self.batch.set_tail(pong_frame(&payload));
-                continue;
-            }
-            match self.phase {
-                Phase::Open if has_taken => return Poll::Pending,
-                Phase::Open => {
-                    has_taken = true;
-                    self.take(cx);
+            match (self.phase, sent.end) {
+                (Phase::Open, Some(cause)) => {
+                    self.link.ended();
+                    self.end(close_code(cause));
                 }
-                Phase::Ending(code) => {
+                (Phase::Open, None) => match self.ping.take() {
+                    Some(payload) => self.link.port.add_control(pong_frame(&payload)),
+                    None => return Poll::Pending,
+                },
+                (Phase::Ending(code), _) => {
                     self.phase = Phase::Draining;
-                    self.batch.set_tail(close_frame(code, ""));
+                    self.link.port.shut(close_frame(code, ""));
                 }
-                Phase::Draining => return self.poll_shutdown(cx),
+                // Our direction is ended; the link waits for the client's end.
+                (Phase::Draining, _) => {
+                    match ready!(self.link.port.poll_shutdown(&mut self.stream, cx)) {
+                        Ok(()) => return Poll::Pending,
+                        Err(_) => return Poll::Ready(Gone),
+                    }
+                }
             }
-        }
-    }
-
-    fn take(&mut self, cx: &Context<'_>) {
-        let taken = self.link.port.take(&mut self.batch.frames, cx);
-        self.owes_ready = taken.is_waiting;
-        if let Some(cause) = taken.end {
-            self.owes_ready = false;
-            self.link.ended();
-            self.end(close_code(cause));
-        }
-    }
-
-    /// Ends our direction; the link then waits for the client's end.
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Gone> {
-        match ready!(Pin::new(&mut self.stream).poll_shutdown(cx)) {
-            Ok(()) => Poll::Pending,
-            Err(_) => Poll::Ready(Gone),
         }
     }
 

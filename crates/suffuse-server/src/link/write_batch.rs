@@ -1,4 +1,4 @@
-//! What a WebSocket link has taken from its port and not yet written.
+//! What is on its way to a socket.
 //!
 //! Small frames are copied together into a buffer of the thread and written at once; large ones are
 //! written from where they are. The batch owns no buffer of its own.
@@ -7,7 +7,7 @@ use std::{
     cell::RefCell,
     io,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
@@ -25,25 +25,36 @@ thread_local! {
     static CHUNK: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Frames, and after them a control frame, on their way to a socket.
+/// What goes to a socket: a response, frames, and a control frame, in this order. Each may be missing.
 #[derive(Debug, Default)]
 pub(crate) struct WriteBatch {
-    /// Filled by the port while the batch is empty.
+    head: Bytes,
     pub(crate) frames: Vec<Frame>,
-    /// How many of `frames` are written.
+    tail: Bytes,
+    /// How many pieces are written: the head, each frame, the tail.
     next: usize,
     /// How many bytes of the piece after those are written.
     offset: usize,
-    tail: Bytes,
 }
 
 impl WriteBatch {
     /// Returns whether everything is written.
     pub(crate) fn is_empty(&self) -> bool {
-        self.frames.is_empty() && self.tail.is_empty()
+        self.frames.is_empty() && self.head.is_empty() && self.tail.is_empty()
     }
 
-    /// Writes `bytes` after the frames. Nothing else may be there.
+    /// Returns whether there is a control frame, after which no frame can be added.
+    pub(crate) fn has_tail(&self) -> bool {
+        !self.tail.is_empty()
+    }
+
+    /// Puts `bytes` before the frames, of which nothing may be written.
+    pub(crate) fn set_head(&mut self, bytes: Bytes) {
+        debug_assert!(self.next == 0 && self.offset == 0, "nothing is written");
+        self.head = bytes;
+    }
+
+    /// Puts `bytes` after the frames.
     pub(crate) fn set_tail(&mut self, bytes: Bytes) {
         debug_assert!(self.tail.is_empty(), "the tail before is written");
         self.tail = bytes;
@@ -55,28 +66,49 @@ impl WriteBatch {
         socket: &mut (impl AsyncWrite + Unpin),
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
+        let result = self.try_write(|bytes| match Pin::new(&mut *socket).poll_write(cx, bytes) {
+            Poll::Ready(result) => result,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        });
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            result => Poll::Ready(result),
+        }
+    }
+
+    /// Writes everything by `write`, or until that fails.
+    pub(crate) fn try_write(
+        &mut self,
+        mut write: impl FnMut(&[u8]) -> io::Result<usize>,
+    ) -> io::Result<()> {
         while !self.is_empty() {
-            let written = CHUNK
-                .with_borrow_mut(|chunk| Pin::new(&mut *socket).poll_write(cx, self.chunk(chunk)));
-            match ready!(written)? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            match CHUNK.with_borrow_mut(|chunk| write(self.chunk(chunk)))? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
                 written => self.advance(written),
             }
         }
-        Poll::Ready(Ok(()))
+        Ok(())
     }
 
     /// Returns the next bytes to write; `buffer` is used if they have to be collected.
     fn chunk<'a>(&'a self, buffer: &'a mut Vec<u8>) -> &'a [u8] {
-        let front = &self.piece(self.next)[self.offset..];
-        if front.len() >= COPIED_BYTES_MAX || self.next + 1 >= self.pieces() {
+        let mut rest = (self.next..self.pieces()).map(|index| self.piece(index));
+        let mut rest = rest.by_ref().filter(|piece| !piece.is_empty());
+        let front = rest.next().map_or(&[][..], |piece| &piece[self.offset..]);
+        let Some(second) = rest.next() else {
+            return front;
+        };
+        let fits = |piece: &Bytes, so_far: usize| {
+            piece.len() < COPIED_BYTES_MAX && so_far + piece.len() <= CHUNK_BYTES_MAX
+        };
+        if front.len() >= COPIED_BYTES_MAX || !fits(second, front.len()) {
             return front;
         }
         buffer.clear();
         buffer.extend_from_slice(front);
-        for index in self.next + 1..self.pieces() {
-            let piece = self.piece(index);
-            if piece.len() >= COPIED_BYTES_MAX || buffer.len() + piece.len() > CHUNK_BYTES_MAX {
+        buffer.extend_from_slice(second);
+        for piece in rest {
+            if !fits(piece, buffer.len()) {
                 break;
             }
             buffer.extend_from_slice(piece);
@@ -85,11 +117,14 @@ impl WriteBatch {
     }
 
     fn pieces(&self) -> usize {
-        self.frames.len() + usize::from(!self.tail.is_empty())
+        self.frames.len() + 2
     }
 
     fn piece(&self, index: usize) -> &Bytes {
-        self.frames.get(index).map_or(&self.tail, Frame::websocket)
+        match index.checked_sub(1) {
+            None => &self.head,
+            Some(index) => self.frames.get(index).map_or(&self.tail, Frame::websocket),
+        }
     }
 
     fn advance(&mut self, mut written: usize) {
@@ -107,10 +142,11 @@ impl WriteBatch {
     }
 
     fn clear(&mut self) {
+        self.head = Bytes::new();
         self.frames.clear();
         self.frames.shrink_to(KEPT_CAPACITY_MAX);
-        self.next = 0;
         self.tail = Bytes::new();
+        self.next = 0;
     }
 }
 
@@ -168,12 +204,14 @@ mod tests {
             .iter()
             .flat_map(|frame| frame.websocket().to_vec())
             .collect();
+        expected.splice(0..0, *b"head");
         expected.extend_from_slice(b"tail");
         for width in [1, 2, 3, 7, 1000, 20_000, 1 << 20] {
             let mut batch = WriteBatch {
                 frames: frames.clone(),
                 ..WriteBatch::default()
             };
+            batch.set_head(Bytes::from_static(b"head"));
             batch.set_tail(Bytes::from_static(b"tail"));
             let mut socket = Narrow {
                 width,
