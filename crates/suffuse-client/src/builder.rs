@@ -16,6 +16,7 @@ use crate::{
         VERSION,
         cascade::{Cascade, CascadingCodes},
     },
+    retry::Retry,
     text::shortened,
     transport::{Transport, Transports},
 };
@@ -31,7 +32,7 @@ pub enum ConnectEvent {
     Attempt {
         /// Its number, from 1.
         number: usize,
-        /// How many transports the list has.
+        /// How many attempts there are at most: the transports of the list, as often as it is run.
         of: usize,
         /// The transport.
         transport: Transport,
@@ -44,6 +45,15 @@ pub enum ConnectEvent {
         attempt: Attempt,
         /// The transport that is tried next, if one is.
         next: Option<Transport>,
+    },
+    /// Every transport of the list failed, and the whole list is tried again after a pause.
+    Retry {
+        /// Which time it is, from 1.
+        number: usize,
+        /// How often the list is tried again at most.
+        of: usize,
+        /// How long the pause is.
+        after: Duration,
     },
     /// The session is connected.
     Connected {
@@ -72,6 +82,7 @@ pub struct Builder {
     credentials: Credentials,
     properties: BTreeMap<String, String>,
     attempt_timeout: Option<Duration>,
+    retry: Retry,
     on_event: Option<EventHandler>,
     #[cfg(not(target_arch = "wasm32"))]
     tls: crate::io::native::tls::TlsOptions,
@@ -162,6 +173,23 @@ impl Builder {
         self
     }
 
+    /// Sets how often the whole list of transports is tried again when all of it failed by
+    /// transport errors; by default not at all. After a fatal error nothing is tried again. Each
+    /// attempt keeps its own time limit.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use suffuse_client::{Retry, Session};
+    /// let builder = Session::builder().retry(Retry {
+    ///     attempts: 5,
+    ///     interval: Duration::from_secs(2),
+    /// });
+    /// ```
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
     /// Sets a function that is called for everything that happens while the session is opened. It
     /// must not block.
     pub fn on_event(mut self, handler: impl Fn(ConnectEvent) + Send + Sync + 'static) -> Self {
@@ -171,7 +199,7 @@ impl Builder {
 
     /// Checks all settings, and returns what to do.
     pub(crate) fn plan(&self) -> Result<Plan, ConnectError> {
-        let cascade = Cascade::new(&self.transports, self.codes.clone());
+        let cascade = Cascade::new(&self.transports, self.codes.clone(), self.retry);
         if self.transports.as_slice().is_empty() {
             return Err(ConnectError::NoTransport);
         }

@@ -60,6 +60,7 @@ mod io;
 mod machine;
 #[cfg(not(target_arch = "wasm32"))]
 mod proxy;
+mod retry;
 mod session;
 pub mod streams;
 mod text;
@@ -76,6 +77,7 @@ pub use features::{
 };
 #[cfg(not(target_arch = "wasm32"))]
 pub use proxy::Proxy;
+pub use retry::Retry;
 pub use session::Session;
 pub use suffuse_proto::{
     DecodeError, ErrorReason, Path, ResponseClass, ResponseCode, SessionId, TopicSpecification,

@@ -57,7 +57,7 @@ pub enum ConnectError {
     },
     /// No attempt led to a session.
     Failed {
-        /// Every attempt, in order.
+        /// Every attempt, in order. With many retries, the last 100 of them.
         attempts: Vec<Attempt>,
         /// The transports of the list that a fatal error left out.
         not_tried: Vec<Transport>,
@@ -189,6 +189,9 @@ fn failed(
         true => "cannot connect: the server refused the session",
         false => "cannot connect: every transport in the list failed",
     })?;
+    if let Some(left_out @ 1..) = attempts.first().map(|first| first.number - 1) {
+        write!(f, "\n  {left_out} earlier attempts are left out")?;
+    }
     for attempt in attempts {
         write!(f, "\n  {attempt}")?;
     }

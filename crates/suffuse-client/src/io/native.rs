@@ -36,6 +36,9 @@ use dial::Dialer;
 use driver::Driver;
 use tls::TlsOptions;
 
+/// How many attempts a session or an error remembers: the last ones.
+const ATTEMPTS_KEPT_MAX: usize = 100;
+
 /// Measures a time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopwatch(Instant);
@@ -86,18 +89,25 @@ pub(crate) async fn open(
     let mut attempts = Vec::new();
     let mut step = plan.cascade.start();
     loop {
-        let (position, transport) = match step {
+        let (position, transport, pause) = match step {
             Step::Try {
                 position,
                 transport,
-            } => (position, transport),
+                pause,
+            } => (position, transport, pause),
             Step::GiveUp(GiveUp::NoTransport) => return Err(ConnectError::NoTransport),
             Step::GiveUp(GiveUp::Exhausted | GiveUp::Fatal) | Step::Use => {
                 return Err(failed(plan, attempts));
             }
         };
+        if let Some(pause) = pause {
+            wait(plan, position, pause).await;
+        }
         let (attempt, connected) = attempt(plan, &dialer, position, transport).await;
         step = plan.cascade.on_outcome(position, outcome(&attempt));
+        if attempts.len() == ATTEMPTS_KEPT_MAX {
+            attempts.remove(0);
+        }
         attempts.push(classified(attempt, step));
         let attempt = attempts.last().expect("one was just pushed");
         match connected {
@@ -112,6 +122,24 @@ pub(crate) async fn open(
     }
 }
 
+/// Waits before the list is run again.
+async fn wait(plan: &Plan, position: usize, pause: Duration) {
+    let number = plan.cascade.pass(position);
+    let of = plan.cascade.retries();
+    info!(
+        number,
+        of,
+        ?pause,
+        "the list of transports is tried again after a pause"
+    );
+    plan.emit(|| ConnectEvent::Retry {
+        number,
+        of,
+        after: pause,
+    });
+    tokio::time::sleep(pause).await;
+}
+
 /// Makes one attempt within its time limit.
 async fn attempt(
     plan: &Plan,
@@ -122,7 +150,7 @@ async fn attempt(
     let number = position + 1;
     let url = plan.endpoint.url(transport);
     debug!(number, %transport, url, "attempt to connect");
-    let of = number + plan.cascade.after(position).len();
+    let of = plan.cascade.attempts_max();
     plan.emit(|| ConnectEvent::Attempt {
         number,
         of,
@@ -228,10 +256,8 @@ fn report(plan: &Plan, attempt: &Attempt, step: Step) {
 }
 
 fn failed(plan: &Plan, attempts: Vec<Attempt>) -> ConnectError {
-    let not_tried = plan
-        .cascade
-        .after(attempts.len().saturating_sub(1))
-        .to_vec();
+    let last = attempts.last().map_or(0, |attempt| attempt.number - 1);
+    let not_tried = plan.cascade.after(last).to_vec();
     ConnectError::Failed {
         attempts,
         not_tried,

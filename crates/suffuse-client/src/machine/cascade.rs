@@ -5,13 +5,17 @@
 //! transport error, or a code that cascades   the next of the list; after the last one: exhausted
 //! any other code                             fatal: the rest of the list is not tried
 //! ```
-//! It never goes back, and it knows neither hosts nor security: those are the same for all attempts.
+//! It never goes back, unless the application asked for retries: then the whole list comes again,
+//! after a pause, as often as was asked for. It knows neither hosts nor security: those are the same for all attempts.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use suffuse_proto::{ResponseClass, ResponseCode};
 
-use crate::transport::{Transport, Transports};
+use crate::{
+    retry::Retry,
+    transport::{Transport, Transports},
+};
 
 /// Which rejections make the cascade go on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,10 +52,12 @@ pub(crate) enum Outcome {
 pub(crate) enum Step {
     /// Make an attempt.
     Try {
-        /// Its place in the list.
+        /// Its place in the list; counts on when the list is run again.
         position: usize,
         /// The transport there.
         transport: Transport,
+        /// How long to wait before, at the start of the list.
+        pause: Option<Duration>,
     },
     /// Use the session.
     Use,
@@ -64,7 +70,7 @@ pub(crate) enum Step {
 pub(crate) enum GiveUp {
     /// The list is empty.
     NoTransport,
-    /// Every transport of the list failed.
+    /// Every transport of the list failed, as often as the list was to be run.
     Exhausted,
     /// The server refused with a code after which other transports are of no use.
     Fatal,
@@ -75,14 +81,31 @@ pub(crate) enum GiveUp {
 pub(crate) struct Cascade {
     list: Vec<Transport>,
     codes: CascadingCodes,
+    retry: Retry,
 }
 
 impl Cascade {
-    pub(crate) fn new(transports: &Transports, codes: CascadingCodes) -> Self {
+    pub(crate) fn new(transports: &Transports, codes: CascadingCodes, retry: Retry) -> Self {
         Self {
             list: transports.as_slice().to_vec(),
             codes,
+            retry,
         }
+    }
+
+    /// Returns how many attempts there are at most.
+    pub(crate) fn attempts_max(&self) -> usize {
+        self.list.len().saturating_mul(self.retries() + 1)
+    }
+
+    /// Returns the pass through the list that a position is in, from 0.
+    pub(crate) fn pass(&self, position: usize) -> usize {
+        position.checked_div(self.list.len()).unwrap_or_default()
+    }
+
+    /// Returns how often the list is run again at most.
+    pub(crate) fn retries(&self) -> usize {
+        usize::from(self.retry.attempts)
     }
 
     /// Returns the first step.
@@ -101,18 +124,21 @@ impl Cascade {
         }
     }
 
-    /// Returns the transports after a position.
+    /// Returns the transports after a position, in the same pass.
     pub(crate) fn after(&self, position: usize) -> &[Transport] {
-        self.list.get(position + 1..).unwrap_or_default()
+        let place = position.checked_rem(self.list.len()).unwrap_or_default();
+        self.list.get(place + 1..).unwrap_or_default()
     }
 
     fn step_at(&self, position: usize, otherwise: GiveUp) -> Step {
-        match self.list.get(position) {
-            Some(&transport) => Step::Try {
+        let place = position.checked_rem(self.list.len()).unwrap_or_default();
+        match self.list.get(place) {
+            Some(&transport) if self.pass(position) <= self.retries() => Step::Try {
                 position,
                 transport,
+                pause: (place == 0 && position > 0).then_some(self.retry.interval),
             },
-            None => Step::GiveUp(otherwise),
+            Some(_) | None => Step::GiveUp(otherwise),
         }
     }
 }

@@ -9,6 +9,7 @@ mod logs;
 mod peer;
 mod polling;
 mod proxies;
+mod retries;
 mod server;
 mod sessions;
 mod tls;
