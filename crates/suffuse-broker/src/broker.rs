@@ -21,6 +21,7 @@ use crate::{
     topic::tree::TopicTree,
 };
 
+mod burst;
 mod lifecycle;
 mod publish;
 mod subscribe;
@@ -42,6 +43,7 @@ pub struct Broker {
     /// Sessions whose queue has something new, for the next flush.
     dirty: Vec<SessionKey>,
     effects: VecDeque<Effect>,
+    pending: burst::Pending,
     /// What the caller gets after the answer to its request.
     pub(crate) follow_ups: Vec<Message>,
     pub(crate) random: Random,
@@ -86,6 +88,7 @@ impl Broker {
             timers: Timers::default(),
             dirty: Vec::new(),
             effects: VecDeque::new(),
+            pending: burst::Pending::default(),
             follow_ups: Vec::new(),
             random,
             last_session: 0,
@@ -96,6 +99,9 @@ impl Broker {
 
     /// Takes what happened outside.
     pub fn handle(&mut self, event: Event, now: Instant) {
+        if !matches!(event, Event::Message { .. }) {
+            self.settle();
+        }
         match event {
             Event::Open { link, opening } => self.open(link, *opening, now),
             Event::Verified { ticket, is_right } => self.on_verified(ticket, is_right, now),
@@ -108,6 +114,7 @@ impl Broker {
 
     /// Does what is due at a time.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.settle();
         while let Some(session) = self.timers.take_due(now) {
             self.on_deadline(session, now);
         }
@@ -126,6 +133,7 @@ impl Broker {
 
     /// Closes all sessions, because the server stops.
     pub fn shut_down(&mut self) {
+        self.settle();
         for session in self.sessions.keys() {
             self.close(session, CloseReason::Aborted, Closing::Shutdown);
         }
@@ -212,6 +220,7 @@ impl Broker {
                 body,
             }) => {
                 if session.conversations.is_new(conversation) {
+                    self.settle_before(service);
                     crate::call::answer(self, key, service, conversation, body);
                 }
             }

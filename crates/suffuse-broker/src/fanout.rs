@@ -4,7 +4,10 @@
 //! those that have the previous value, and as a value for the others. Topic ids are the same for all
 //! sessions, so these frames are shared; one more subscriber costs a reference count and a push.
 
-use std::{io::Write as _, sync::OnceLock};
+use std::{
+    io::Write as _,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 use flate2::{Compression, write::ZlibEncoder};
@@ -27,12 +30,14 @@ pub(crate) struct Update {
     path: Path,
     pub(crate) value: Bytes,
     /// What changed, if that is shorter, and the previous value was published.
-    pub(crate) delta: Option<Bytes>,
+    delta: Option<Bytes>,
     pub(crate) conflation: Conflation,
     /// How hard to compress; `None`: not at all.
     pub(crate) compression: Option<Compression>,
     value_frames: Forms,
     delta_frames: Forms,
+    /// If it is a burst: the updates that it consists of.
+    parts: Vec<Arc<Self>>,
 }
 
 /// The frames of a payload, each made when the first session needs it.
@@ -63,11 +68,48 @@ impl Update {
             compression,
             value_frames,
             delta_frames,
+            parts: Vec::new(),
         }
     }
 
+    /// Joins updates of one topic that followed each other without anything between them. A session gets
+    /// all of them, in one frame: many updates then cost it no more than one.
+    pub(crate) fn burst(parts: Vec<Arc<Self>>) -> Option<Self> {
+        let last = parts.last()?;
+        let (topic, path, value) = (last.topic, last.path.clone(), last.value.clone());
+        let mut burst = Self::new(topic, path, value, None, last.conflation, last.compression);
+        burst.parts = parts;
+        Some(burst)
+    }
+
+    /// Returns the updates that a burst consists of; none if it is a single update.
+    pub(crate) fn parts(&self) -> &[Arc<Self>] {
+        &self.parts
+    }
+
+    /// Returns whether a session that has the previous value can get less than the value.
+    pub(crate) fn has_delta(&self) -> bool {
+        self.delta.is_some() || self.parts.first().is_some_and(|first| first.has_delta())
+    }
+
+    /// Returns how much a session gets, in bytes.
+    pub(crate) fn payload_bytes(&self, as_delta: bool) -> usize {
+        if self.parts.is_empty() {
+            return self.payload(as_delta).len();
+        }
+        let each = |(part, as_delta): (&Self, bool)| part.payload_bytes(as_delta);
+        self.each_part(as_delta).map(each).sum()
+    }
+
+    /// Visits the parts of a burst, and whether each is sent as delta: after the first the session has the
+    /// previous value.
+    fn each_part(&self, as_delta: bool) -> impl Iterator<Item = (&Self, bool)> {
+        let parts = self.parts.iter().enumerate();
+        parts.map(move |(index, part)| (&**part, as_delta || index > 0))
+    }
+
     /// Returns what a session gets: the delta if it has the previous value and there is one.
-    pub(crate) fn payload(&self, as_delta: bool) -> &Bytes {
+    fn payload(&self, as_delta: bool) -> &Bytes {
         self.delta
             .as_ref()
             .filter(|_| as_delta)
@@ -76,6 +118,9 @@ impl Update {
 
     /// Returns the frame for a session.
     pub(crate) fn frame(&self, as_delta: bool, reception: Reception) -> &Frame {
+        if !self.parts.is_empty() {
+            return self.burst_frame(as_delta, reception);
+        }
         let payload = self.payload(as_delta);
         let is_delta = as_delta && self.delta.is_some();
         let forms = if is_delta {
@@ -101,6 +146,27 @@ impl Update {
                 let zlib = forms.zlib.get_or_init(compress).as_ref();
                 zlib.unwrap_or_else(|| self.frame(as_delta, Reception::Plain))
             }
+        }
+    }
+
+    fn burst_frame(&self, as_delta: bool, reception: Reception) -> &Frame {
+        let forms = if as_delta {
+            &self.delta_frames
+        } else {
+            &self.value_frames
+        };
+        let join = || {
+            let parts = self.each_part(as_delta);
+            Frame::join(parts.map(|(part, as_delta)| part.frame(as_delta, reception)))
+        };
+        match reception {
+            Reception::Plain => forms.plain.get_or_init(join),
+            Reception::ByPath => forms.by_path.get_or_init(join),
+            Reception::Zlib => forms
+                .zlib
+                .get_or_init(|| Some(join()))
+                .as_ref()
+                .expect("a burst always has a frame"),
         }
     }
 }

@@ -79,6 +79,17 @@ pub(crate) enum Pressure {
     Full,
 }
 
+impl Pressure {
+    /// Adds what one more push led to.
+    pub(crate) fn add(&mut self, other: Self) {
+        match (&mut *self, other) {
+            (Self::Unsubscribe(topics), Self::Unsubscribe(more)) => topics.extend(more),
+            (_, Self::None) | (Self::Full, _) => {}
+            (pressure, other) => *pressure = other,
+        }
+    }
+}
+
 impl Queue {
     pub(crate) fn is_empty(&self) -> bool {
         self.items.is_empty()
@@ -269,7 +280,7 @@ fn topic_of(item: &Item) -> Option<TopicId> {
 fn bytes_of(item: &Item) -> usize {
     match item {
         Item::Frame(frame) => frame.websocket().len(),
-        Item::Update { update, as_delta } => update.payload(*as_delta).len(),
+        Item::Update { update, as_delta } => update.payload_bytes(*as_delta),
         Item::Announce(..) | Item::Withdraw { .. } => 0,
     }
 }

@@ -124,6 +124,11 @@ impl Topic {
         self.subscribers.as_mut()?.get_mut(&session)
     }
 
+    pub(crate) fn has_subscriber(&self, session: SessionKey) -> bool {
+        let subscribers = self.subscribers.as_ref();
+        subscribers.is_some_and(|subscribers| subscribers.contains_key(&session))
+    }
+
     pub(crate) fn add_subscriber(&mut self, session: SessionKey, awaits: AnnouncementId) {
         self.subscribers
             .get_or_insert_default()

@@ -106,17 +106,20 @@ impl Rig {
         self.broker.handle(Event::Message { link, bytes }, self.now);
     }
 
-    /// Lets all ports take what waits; returns how many frames that were.
+    /// Lets all ports take what waits; returns how many messages that were.
     pub fn flush(&mut self) -> usize {
-        let (mut frames, port) = (0, &mut self.port);
+        let (mut messages, port) = (0, &mut self.port);
         self.broker.flush(|_, outbox| {
             while !outbox.is_empty() {
                 outbox.take(port, PORT_BYTES_MAX);
-                frames += port.len();
+                messages += port
+                    .iter()
+                    .map(|frame| frame.message_count() as usize)
+                    .sum::<usize>();
                 port.clear();
             }
         });
-        frames
+        messages
     }
 
     /// Returns how many topics there are.

@@ -271,6 +271,10 @@ impl Broker {
         if session.phase.close().is_err() {
             return;
         }
+        self.settle();
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
         tracing::debug!(session = %session.id, ?reason, "session closed");
         if let Some(link) = session.link {
             // Not what filled the queue: the session is closed because nobody takes it.

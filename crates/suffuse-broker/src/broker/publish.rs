@@ -11,9 +11,9 @@ use suffuse_proto::{
 use super::Broker;
 use crate::{
     Frame,
-    event::{Closing, LinkId},
+    event::{Closing, LinkId, Transport},
     fanout::Update,
-    outbox::{AnnouncementId, Item, Pressure},
+    outbox::{AnnouncementId, Item, Limits, Pressure},
     session::{CloseReason, Session},
     sessions::SessionKey,
     topic::{TopicKey, tree::TopicTree},
@@ -35,7 +35,7 @@ impl Broker {
             return;
         };
         if let Some(update) = self.topics.get_mut(key).and_then(|topic| topic.set(value)) {
-            self.publish(key, &Arc::new(update));
+            self.publish_soon(key, update);
         }
     }
 
@@ -60,7 +60,7 @@ impl Broker {
     }
 
     /// Passes an update on to everyone who watches the topic.
-    fn publish(&mut self, key: TopicKey, update: &Arc<Update>) {
+    pub(super) fn publish(&mut self, key: TopicKey, update: &Arc<Update>) {
         let limits = self.queue_limits();
         // The subscribers are taken out of the topic meanwhile: queues may ask to unsubscribe from it.
         let Some(mut subscribers) = self
@@ -75,18 +75,12 @@ impl Broker {
             if !subscriber.is_announced() {
                 continue;
             }
-            let as_delta = subscriber.has_value && update.delta.is_some();
+            let as_delta = subscriber.has_value && update.has_delta();
             subscriber.has_value = true;
             let Some(session) = self.sessions.get_mut(*session_key) else {
                 continue;
             };
-            let pressure = session.queue.push(
-                Item::Update {
-                    update: update.clone(),
-                    as_delta,
-                },
-                limits,
-            );
+            let pressure = queue_update(session, update, as_delta, limits);
             if !session.is_dirty && !session.is_blocked && session.link.is_some() {
                 session.is_dirty = true;
                 self.dirty.push(*session_key);
@@ -105,6 +99,7 @@ impl Broker {
 
     /// Appends an item to the queue of a session.
     pub(super) fn push(&mut self, key: SessionKey, item: Item) {
+        self.settle_for(key);
         let limits = self.queue_limits();
         let Some(session) = self.sessions.get_mut(key) else {
             return;
@@ -147,6 +142,7 @@ impl Broker {
     /// Offers the outbox of each link that has something new to `give`, which takes what its port has
     /// room for. A link whose outbox is not empty afterwards is not offered again before it is ready.
     pub fn flush(&mut self, mut give: impl FnMut(LinkId, &mut Outbox<'_>)) {
+        self.settle();
         let mut dirty = std::mem::take(&mut self.dirty);
         for key in dirty.drain(..) {
             let Some(session) = self.sessions.get_mut(key) else {
@@ -196,6 +192,32 @@ impl Broker {
     }
 }
 
+/// Appends an update to the queue of a session. A burst is for sessions that take it as it is, at once: in
+/// the queues of others each update counts.
+fn queue_update(
+    session: &mut Session,
+    update: &Arc<Update>,
+    as_delta: bool,
+    limits: Limits,
+) -> Pressure {
+    let is_ready = session.link.is_some() && !session.is_blocked;
+    let takes_bursts = is_ready && session.origin.transport == Transport::WebSocket;
+    let updates = match update.parts() {
+        parts @ [_, ..] if !takes_bursts => parts,
+        _ => std::slice::from_ref(update),
+    };
+    let mut pressure = Pressure::None;
+    for (index, update) in updates.iter().enumerate() {
+        let item = Item::Update {
+            update: update.clone(),
+            // After the first one the session has the previous value.
+            as_delta: (as_delta || index > 0) && update.has_delta(),
+        };
+        pressure.add(session.queue.push(item, limits));
+    }
+    pressure
+}
+
 /// What a session has still to get, as a port sees it.
 #[derive(Debug)]
 pub struct Outbox<'a> {
@@ -226,9 +248,8 @@ impl Outbox<'_> {
                 .sum::<usize>();
         }
         for frame in &port[first..] {
-            self.session
-                .recovery
-                .push(frame.clone(), frame.websocket().len());
+            let (messages, bytes) = (frame.message_count(), frame.websocket().len());
+            self.session.recovery.push(frame.clone(), messages, bytes);
         }
     }
 

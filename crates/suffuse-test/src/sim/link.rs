@@ -75,9 +75,8 @@ impl Link {
 
     /// Takes what the port got.
     pub(crate) fn receive(&mut self, frames: &[Frame]) {
-        for frame in frames {
-            let bytes = Bytes::copy_from_slice(frame.message());
-            let message = Message::decode(bytes, self.version);
+        for message in frames.iter().flat_map(Frame::messages) {
+            let message = Message::decode(Bytes::copy_from_slice(message), self.version);
             let message = message.expect("the broker sends well-formed messages");
             if let Err(problem) = self.replica.take(&message) {
                 panic!("a client would stumble: {problem}");

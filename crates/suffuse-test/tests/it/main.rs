@@ -7,6 +7,7 @@
 
 mod adding;
 mod authentication;
+mod bursts;
 mod constraints;
 mod faults;
 mod fetching;
