@@ -28,7 +28,8 @@ Chromium (cross-origin, with the published browser bundle), PyPI `diffusion` 6.1
 WebSocket only, and npm `diffusion` 5.9.24 in Node.
 
 - **works**: the client saw what it should see.
-- **not built**: the server answered error 104, «the server does not offer this service».
+- **not built**: the server refused and said that it does not offer this: error 104 for a service, a
+  sentence for a part of one, code 114 for the reconnection of a session.
 - **–**: no such case for this client.
 
 A case that fails fails the test run; it is never written down here.
