@@ -8,8 +8,10 @@ use suffuse_proto::ResponseCode;
 use crate::transport::Transport;
 
 mod failure;
+mod tls;
 
 pub use failure::{Failure, Stage};
+pub use tls::TlsProblem;
 
 /// One attempt to connect. [`fmt::Display`] shows it as a line of a report, and its serialised form
 /// has `transport`, `url`, `outcome`, `http_status`, `response_code`, `reason`, `elapsed_ms`,

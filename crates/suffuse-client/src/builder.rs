@@ -341,8 +341,20 @@ mod native {
             self
         }
 
-        /// Sets the whole configuration of TLS, in place of the system's roots and
-        /// [`Self::trusted_roots`].
+        /// Sets the certificate by which the server knows the client, and its private key, both as
+        /// PEM. The chain begins with the client's own certificate. That they cannot be used is an
+        /// error when the session is opened.
+        pub fn client_certificate(
+            mut self,
+            chain: impl Into<Vec<u8>>,
+            key: impl Into<Vec<u8>>,
+        ) -> Self {
+            self.tls.set_client_certificate(chain.into(), key.into());
+            self
+        }
+
+        /// Sets the whole configuration of TLS, in place of the system's roots,
+        /// [`Self::trusted_roots`] and [`Self::client_certificate`].
         pub fn tls(mut self, config: Arc<ClientConfig>) -> Self {
             self.tls.set_config(config);
             self

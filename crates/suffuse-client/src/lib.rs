@@ -47,6 +47,16 @@
 //! codes 113, 117 and 127, leads to the next one; any other rejection ends the search, because it would
 //! be the same on every transport. Host, port, path and security are the same for all.
 //!
+//! | what is in the way | what to set |
+//! |---|---|
+//! | a proxy or firewall that breaks WebSocket | [`Builder::transports`] with both transports |
+//! | a server that is being started | [`Builder::retry`]: the whole list again, after a pause |
+//! | a forward proxy | [`Builder::proxy`]: [`Proxy::url`] or [`Proxy::from_env`] |
+//! | a certificate by an issuer of one's own | [`Builder::trusted_roots`] |
+//! | a server that wants to know the client by TLS | [`Builder::client_certificate`] |
+//!
+//! Whatever fails is told attempt by attempt, with the next thing to try: [`ConnectError`].
+//!
 //! # Losing the connection
 //! A session whose connection is lost is over: its streams end, its requests fail, and
 //! [`Session::closed`] says what happened. Open another one.
@@ -67,7 +77,7 @@ mod text;
 pub mod topic;
 mod transport;
 
-pub use attempt::{Attempt, AttemptOutcome, Failure, Stage};
+pub use attempt::{Attempt, AttemptOutcome, Failure, Stage, TlsProblem};
 pub use builder::{Builder, ConnectEvent};
 pub use error::{CloseReason, ConnectError, RequestError};
 pub use features::{

@@ -4,6 +4,7 @@ use std::{fmt, time::Duration};
 
 use suffuse_proto::ResponseCode;
 
+use super::tls::TlsProblem;
 use crate::{text::seconds, transport::Transport};
 
 /// How far an attempt got.
@@ -62,6 +63,8 @@ pub enum Failure {
     },
     /// TLS could not be negotiated.
     Tls {
+        /// What it failed at.
+        cause: TlsProblem,
         /// What the TLS library said.
         problem: String,
     },
@@ -161,10 +164,7 @@ impl Failure {
             Self::Tcp { .. } => {
                 "check that the server runs, and that host, port and firewalls are as you think"
             }
-            Self::Tls { .. } => {
-                "check that the port speaks TLS, that the certificate is for this host, and that its \
-                 issuer is known here; a private issuer can be added to the trusted roots"
-            }
+            Self::Tls { cause, .. } => cause.hint(),
             Self::Upgrade { .. }
             | Self::Ended {
                 stage: Stage::Http, ..
@@ -255,7 +255,13 @@ impl fmt::Display for Failure {
             Self::Lookup { problem } => write!(f, "the host has no address: {problem}"),
             Self::Tcp { problem } => write!(f, "no TCP connection: {problem}"),
             Self::Proxy { proxy, problem, .. } => write!(f, "the proxy {proxy} {problem}"),
-            Self::Tls { problem } => write!(f, "no TLS: {problem}"),
+            Self::Tls { cause, problem } => {
+                f.write_str("no TLS: ")?;
+                if let Some(sentence) = cause.sentence() {
+                    write!(f, "{sentence}: ")?;
+                }
+                f.write_str(problem)
+            }
             Self::Http {
                 status,
                 reason,

@@ -50,9 +50,9 @@ pub enum ConnectError {
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// The trusted roots for TLS could not be used. Nothing was sent.
+    /// The trusted roots or the client certificate could not be used. Nothing was sent.
     TlsConfiguration {
-        /// What the TLS library said.
+        /// What is wrong.
         problem: String,
     },
     /// No attempt led to a session.
@@ -169,7 +169,12 @@ impl fmt::Display for Body<'_> {
                 )
             }
             ConnectError::TlsConfiguration { problem } => {
-                write!(f, "the trusted roots for TLS cannot be used: {problem}")
+                write!(f, "TLS cannot be set up: {problem}")?;
+                help(
+                    f,
+                    "check the trusted roots of this machine, and the client certificate and its key, if \
+                     there is one",
+                )
             }
             ConnectError::Failed {
                 attempts,

@@ -13,4 +13,5 @@ mod retries;
 mod server;
 mod sessions;
 mod tls;
+mod tls_failures;
 mod websocket;

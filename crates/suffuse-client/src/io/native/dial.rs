@@ -14,10 +14,10 @@ use super::{
     Progress,
     cookies::Cookies,
     route::{self, Route},
-    tls::TlsOptions,
+    tls::{self, TlsOptions},
 };
 use crate::{
-    attempt::{Failure, Stage},
+    attempt::{Failure, Stage, TlsProblem},
     builder::Plan,
     endpoint::Endpoint,
     error::ConnectError,
@@ -91,19 +91,18 @@ impl Dialer {
         if let Some(proxy) = self.route.tunnel() {
             stream = route::tunnel(stream, proxy, &self.endpoint, progress).await?;
         }
-        let Some(tls) = &self.tls else {
+        let Some(connector) = &self.tls else {
             return Ok(stream);
         };
         progress.stage = Stage::Tls;
         let name =
             ServerName::try_from(self.endpoint.host.clone()).map_err(|error| Failure::Tls {
+                cause: TlsProblem::Other,
                 problem: error.to_string(),
             })?;
-        match tls.connect(name, stream).await {
+        match connector.connect(name, stream).await {
             Ok(stream) => Ok(Box::new(stream)),
-            Err(error) => Err(Failure::Tls {
-                problem: shortened(&error.to_string()),
-            }),
+            Err(error) => Err(tls::failure(&error)),
         }
     }
 

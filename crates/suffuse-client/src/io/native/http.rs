@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use super::{
     Progress,
     dial::{Dialer, Stream},
+    tls,
 };
 use crate::{
     attempt::{Failure, Stage},
@@ -163,6 +164,10 @@ pub(super) async fn body(response: Response<Incoming>, bytes_max: usize) -> Resu
 
 /// Returns what went wrong when there was no answer.
 fn failure(error: &hyper::Error) -> Failure {
+    // Since TLS 1.3 a server looks at the client's certificate after the client has sent a request.
+    if let Some(failure) = tls::failure_in(error) {
+        return failure;
+    }
     let problem = chain(error);
     match error.is_parse() {
         true => Failure::Upgrade { problem },

@@ -1,22 +1,49 @@
-//! TLS: which issuers are trusted.
+//! TLS: which issuers are trusted, and who the client is.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use rustls::{ClientConfig, crypto::ring, pki_types::CertificateDer};
+use rustls::{
+    ClientConfig,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+};
 use rustls_platform_verifier::Verifier;
 
 use crate::error::ConnectError;
+
+mod failure;
+
+pub(super) use failure::{failure, failure_in};
 
 /// What the application says about TLS.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TlsOptions {
     roots: Vec<CertificateDer<'static>>,
+    client: Option<ClientCertificate>,
     config: Option<Arc<ClientConfig>>,
+}
+
+/// A chain of certificates and the key of the first one, as PEM.
+#[derive(Clone)]
+struct ClientCertificate {
+    chain: Vec<u8>,
+    key: Vec<u8>,
+}
+
+/// Shows nothing: there is a private key.
+impl fmt::Debug for ClientCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientCertificate").finish_non_exhaustive()
+    }
 }
 
 impl TlsOptions {
     pub(crate) fn add_roots(&mut self, roots: impl IntoIterator<Item = CertificateDer<'static>>) {
         self.roots.extend(roots);
+    }
+
+    pub(crate) fn set_client_certificate(&mut self, chain: Vec<u8>, key: Vec<u8>) {
+        self.client = Some(ClientCertificate { chain, key });
     }
 
     pub(crate) fn set_config(&mut self, config: Arc<ClientConfig>) {
@@ -28,20 +55,50 @@ impl TlsOptions {
         if let Some(config) = &self.config {
             return Ok(config.clone());
         }
-        let unusable = |error: rustls::Error| ConnectError::TlsConfiguration {
-            problem: error.to_string(),
-        };
         let provider = Arc::new(ring::default_provider());
         let verifier = Verifier::new_with_extra_roots(self.roots.iter().cloned(), provider.clone())
-            .map_err(unusable)?;
-        let mut config = ClientConfig::builder_with_provider(provider)
+            .map_err(|error| unusable(format!("the trusted roots are not usable: {error}")))?;
+        let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(unusable)?
+            .map_err(|error| unusable(error.to_string()))?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth();
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let mut config = match &self.client {
+            None => builder.with_no_client_auth(),
+            Some(client) => {
+                let (chain, key) = client.parse()?;
+                builder.with_client_auth_cert(chain, key).map_err(|error| {
+                    unusable(format!("the client certificate is not usable: {error}"))
+                })?
+            }
+        };
         // Both transports are HTTP/1.1, and a balancer may otherwise choose HTTP/2.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
+}
+
+impl ClientCertificate {
+    fn parse(
+        &self,
+    ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), ConnectError> {
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(&self.chain)
+            .collect::<Result<_, _>>()
+            .map_err(|error| unusable(format!("the client certificate is not PEM: {error}")))?;
+        if chain.is_empty() {
+            return Err(unusable(
+                "the client certificate has no part `BEGIN CERTIFICATE`".to_owned(),
+            ));
+        }
+        let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(|error| {
+            unusable(format!(
+                "the key of the client certificate is not a private key in PEM without a password: {error}"
+            ))
+        })?;
+        Ok((chain, key))
+    }
+}
+
+fn unusable(problem: String) -> ConnectError {
+    ConnectError::TlsConfiguration { problem }
 }
