@@ -13,9 +13,9 @@ use input::Input;
 use suffuse_proto::{
     Message,
     message::ServiceId,
-    service::{SetTopic, Subscribe, UserPing},
+    service::{FetchQuery, SetTopic, Subscribe, UserPing},
 };
-use suffuse_test::{Client, Sim, json, select, set, specification};
+use suffuse_test::{Client, Sim, fetch, json, select, set, specification};
 
 const EVENTS_MAX: usize = 200;
 
@@ -70,7 +70,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             hostile[at] = connect(&sim, &mut input);
         }
     }
-    check(&sim, &innocent);
+    check(&innocent, &mut control);
 });
 
 /// Connects, or takes a client whose session is over.
@@ -85,15 +85,19 @@ fn connect(sim: &Sim, input: &mut Input<'_>) -> Client {
     connecting.start()
 }
 
-fn check(sim: &Sim, innocent: &Client) {
+fn check(innocent: &Client, control: &mut Client) {
     assert_eq!(innocent.closed(), None);
-    let (seen, values) = (innocent.view(), sim.values());
-    assert!(seen.keys().eq(values.keys()), "{seen:?} {values:?}");
-    for (path, value) in values {
+    let seen = innocent.view();
+    let found = control.ask::<FetchQuery>(fetch("?.*//"));
+    assert!(
+        seen.keys().eq(found.topics.iter().map(|topic| &topic.path)),
+        "{seen:?} {found:?}"
+    );
+    for topic in found.topics {
         // A value that is not there was null, or is not retained.
         assert!(
-            value.is_none() || seen[&path] == value,
-            "`{path}`: {seen:?} {value:?}"
+            topic.value.is_none() || seen[&topic.path] == topic.value,
+            "{topic:?} {seen:?}"
         );
     }
 }

@@ -42,11 +42,11 @@ fn check_value(topic_type: TopicType, bytes: &[u8]) {
         assert_eq!(value::validate(topic_type, &again), Ok(()), "{text}");
         assert_eq!(json::to_json(&again).as_ref(), Ok(&json));
     }
-    if let Ok(records) = record::decode(bytes) {
-        assert_eq!(
-            record::encode(&records).and_then(|bytes| record::decode(&bytes)),
-            Ok(records)
-        );
+    // Separators inside of fields are read as they are, and never written.
+    if let Ok(records) = record::decode(bytes)
+        && let Ok(again) = record::encode(&records)
+    {
+        assert_eq!(record::decode(&again), Ok(records));
     }
 }
 

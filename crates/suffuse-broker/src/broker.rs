@@ -259,11 +259,24 @@ impl Broker {
 
     /// Appends a message to the queue of a session.
     pub(crate) fn send(&mut self, key: SessionKey, message: &Message) {
-        let version = self
-            .sessions
-            .get(key)
-            .map_or(Version::NEWEST, |session| session.version);
-        self.push(key, Item::Frame(Frame::new(message, version)));
+        let frame = Frame::new(message, self.version_of(key));
+        self.push(key, Item::Frame(frame));
+    }
+
+    /// Appends the messages of one answer to the queue of a session.
+    pub(crate) fn send_series<'a>(
+        &mut self,
+        key: SessionKey,
+        messages: impl Iterator<Item = &'a Message>,
+    ) {
+        let version = self.version_of(key);
+        let frames = messages.map(|message| Frame::new(message, version));
+        self.push(key, Item::Series(frames.collect()));
+    }
+
+    fn version_of(&self, key: SessionKey) -> Version {
+        let session = self.sessions.get(key);
+        session.map_or(Version::NEWEST, |session| session.version)
     }
 
     pub(crate) fn queue_limits(&self) -> Limits {

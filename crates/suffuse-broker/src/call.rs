@@ -28,22 +28,19 @@ pub(crate) fn answer(
     };
     let caller = Caller { session, version };
     let answer = routes::route(broker, &caller, service, body);
-    if conversation != ConversationId::ONE_WAY {
-        send_answer(broker, session, service, conversation, answer);
+    let is_answered = conversation != ConversationId::ONE_WAY;
+    let answer = is_answered.then(|| message_of(service, conversation, answer));
+    if broker.follow_ups.is_empty() {
+        return answer
+            .iter()
+            .for_each(|answer| broker.send(session, answer));
     }
-    for message in std::mem::take(&mut broker.follow_ups) {
-        broker.send(session, &message);
-    }
+    let follow_ups = std::mem::take(&mut broker.follow_ups);
+    broker.send_series(session, answer.iter().chain(&follow_ups));
 }
 
-fn send_answer(
-    broker: &mut Broker,
-    session: SessionKey,
-    service: ServiceId,
-    conversation: ConversationId,
-    answer: Answer<Bytes>,
-) {
-    let message = match answer {
+fn message_of(service: ServiceId, conversation: ConversationId, answer: Answer<Bytes>) -> Message {
+    match answer {
         Ok(body) => Message::Response {
             service,
             conversation,
@@ -62,8 +59,7 @@ fn send_answer(
                 reason,
             }
         }
-    };
-    broker.send(session, &message);
+    }
 }
 
 /// Decodes a request, calls its handler, and encodes the response.

@@ -30,6 +30,9 @@ pub(crate) struct AnnouncementId(pub(crate) NonZeroU32);
 pub(crate) enum Item {
     /// An encoded message that is not topic data.
     Frame(Frame),
+    /// Encoded messages that answer one request, and count as one: how many there are is not for the session
+    /// to say.
+    Series(Box<[Frame]>),
     /// Topic data.
     Update {
         /// What changed.
@@ -80,6 +83,15 @@ pub(crate) enum Pressure {
 }
 
 impl Pressure {
+    /// Returns whether the session gets no more of a topic.
+    pub(crate) fn ends(&self, topic: TopicId) -> bool {
+        match self {
+            Self::None => false,
+            Self::Unsubscribe(topics) => topics.contains(&topic),
+            Self::Full => true,
+        }
+    }
+
     /// Adds what one more push led to.
     pub(crate) fn add(&mut self, other: Self) {
         match (&mut *self, other) {
@@ -109,7 +121,7 @@ impl Queue {
     fn append(&mut self, item: Item) {
         match &item {
             Item::Announce(..) | Item::Withdraw { .. } => self.notices += 1,
-            Item::Frame(_) | Item::Update { .. } => self.bytes += bytes_of(&item),
+            Item::Frame(_) | Item::Series(_) | Item::Update { .. } => self.bytes += bytes_of(&item),
         }
         self.items.push_back(item);
     }
@@ -253,7 +265,7 @@ impl Queue {
         let item = self.items.pop_front()?;
         match &item {
             Item::Announce(..) | Item::Withdraw { .. } => self.notices -= 1,
-            Item::Frame(_) | Item::Update { .. } => self.bytes -= bytes_of(&item),
+            Item::Frame(_) | Item::Series(_) | Item::Update { .. } => self.bytes -= bytes_of(&item),
         }
         if self.items.is_empty() {
             self.conflate_at = None;
@@ -273,13 +285,14 @@ fn make_value(kept: &mut VecDeque<Item>, from_back: usize) {
 fn topic_of(item: &Item) -> Option<TopicId> {
     match item {
         Item::Update { update, .. } => Some(update.topic),
-        Item::Frame(_) | Item::Announce(..) | Item::Withdraw { .. } => None,
+        Item::Frame(_) | Item::Series(_) | Item::Announce(..) | Item::Withdraw { .. } => None,
     }
 }
 
 fn bytes_of(item: &Item) -> usize {
     match item {
         Item::Frame(frame) => frame.websocket().len(),
+        Item::Series(frames) => frames.iter().map(|frame| frame.websocket().len()).sum(),
         Item::Update { update, as_delta } => update.payload_bytes(*as_delta),
         Item::Announce(..) | Item::Withdraw { .. } => 0,
     }

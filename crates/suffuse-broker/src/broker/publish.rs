@@ -214,6 +214,9 @@ fn queue_update(
             as_delta: (as_delta || index > 0) && update.has_delta(),
         };
         pressure.add(session.queue.push(item, limits));
+        if pressure.ends(update.topic) {
+            break; // What follows is built on what the queue has just dropped.
+        }
     }
     pressure
 }
@@ -257,6 +260,7 @@ impl Outbox<'_> {
     fn resolve(&mut self, item: Item, port: &mut Vec<Frame>) {
         match item {
             Item::Frame(frame) => port.push(frame),
+            Item::Series(frames) => port.extend(frames),
             Item::Update { update, as_delta } => {
                 port.push(update.frame(as_delta, self.session.reception).clone());
             }

@@ -16,6 +16,7 @@ mod lifecycle;
 mod memory;
 mod model;
 mod model_test;
+mod old_dialect;
 mod permissions;
 mod publishing;
 mod session_properties;

@@ -5,11 +5,12 @@ use suffuse_broker::Closing;
 use suffuse_proto::{
     Message,
     service::{
-        RemoveTopics, Subscribe, SystemPing, Unsubscribe, UnsubscriptionNotification, UserPing,
+        RemoveTopics, SetTopic, Subscribe, SystemPing, Unsubscribe, UnsubscriptionNotification,
+        UserPing,
     },
     services::topics::UnsubscriptionReason,
 };
-use suffuse_test::{Client, Sim, json, remove, select, specification, string};
+use suffuse_test::{Client, Sim, json, remove, select, set, specification, string};
 
 /// How many messages may wait. Conflation begins at half of it.
 const MESSAGES_MAX: usize = 40;
@@ -366,4 +367,24 @@ fn an_old_announcement_is_not_taken_for_a_later_subscription() {
     bob.read_all();
 
     assert_eq!(bob.view(), sim.values());
+}
+
+#[test]
+fn updates_after_the_one_that_unsubscribed_a_slow_session_are_not_for_it() {
+    let sim = Sim::with_settings(|settings| settings.queue_messages_max = 10);
+    let topic = specification("string CONFLATION=unsubscribe");
+    let sim = sim.with_topic("a", topic, text(0));
+    let mut bob = slow(&sim);
+    let mut control = sim.connect_as("control");
+    for number in 1..=5 {
+        sim.set("a", text(number));
+    }
+    sim.batch(|| {
+        for number in 6..10 {
+            control.send::<SetTopic>(set("a", "string", text(number)));
+        }
+    });
+    bob.read_all();
+    bob.expect_request::<UnsubscriptionNotification>();
+    bob.expect_nothing();
 }
