@@ -341,6 +341,13 @@ mod native {
             self
         }
 
+        /// Adds certificates of issuers that are trusted for TLS, as PEM. That they cannot be used is
+        /// an error when the session is opened.
+        pub fn trusted_roots_pem(mut self, roots: impl Into<Vec<u8>>) -> Self {
+            self.tls.add_roots_pem(roots.into());
+            self
+        }
+
         /// Sets the certificate by which the server knows the client, and its private key, both as
         /// PEM. The chain begins with the client's own certificate. That they cannot be used is an
         /// error when the session is opened.

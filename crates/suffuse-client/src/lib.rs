@@ -52,7 +52,7 @@
 //! | a proxy or firewall that breaks WebSocket | [`Builder::transports`] with both transports |
 //! | a server that is being started | [`Builder::retry`]: the whole list again, after a pause |
 //! | a forward proxy | [`Builder::proxy`]: [`Proxy::url`] or [`Proxy::from_env`] |
-//! | a certificate by an issuer of one's own | [`Builder::trusted_roots`] |
+//! | a certificate by an issuer of one's own | [`Builder::trusted_roots_pem`] |
 //! | a server that wants to know the client by TLS | [`Builder::client_certificate`] |
 //!
 //! Whatever fails is told attempt by attempt, with the next thing to try: [`ConnectError`].

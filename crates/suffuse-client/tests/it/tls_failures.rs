@@ -100,7 +100,7 @@ async fn start(
 fn builder(host: &str, port: u16, root: &Issuer) -> Builder {
     Session::builder()
         .url(format!("wss://{host}:{port}"))
-        .trusted_roots([root.root()])
+        .trusted_roots_pem(root.0.pem())
 }
 
 /// Checks what both transports say.
@@ -251,7 +251,7 @@ async fn a_client_certificate_is_required_refused_or_taken() {
 }
 
 #[tokio::test]
-async fn a_client_certificate_that_cannot_be_used_is_told_before_anything_is_sent() {
+async fn certificates_that_cannot_be_used_are_told_before_anything_is_sent() {
     let issuer = Issuer::new("issuer");
     let identity = issuer.issue("client", 2020, 2090);
     let other = issuer.issue("other", 2020, 2090);
@@ -261,7 +261,7 @@ async fn a_client_certificate_that_cannot_be_used_is_told_before_anything_is_sen
         (
             "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n",
             &identity.key,
-            "the client certificate is not PEM",
+            "the client certificate is not well-formed",
         ),
         (&identity.chain, "", "not a private key in PEM"),
         (&identity.chain, &identity.chain, "not a private key in PEM"),
@@ -271,8 +271,16 @@ async fn a_client_certificate_that_cannot_be_used_is_told_before_anything_is_sen
             "the client certificate is not usable",
         ),
     ];
-    for (chain, key, expected) in cases {
-        let builder = builder("localhost", 1, &issuer).client_certificate(chain, key);
+    let builder = builder("localhost", 1, &issuer);
+    let roots = ["", "hello"].map(|pem| {
+        let builder = builder.clone().trusted_roots_pem(pem);
+        (builder, "the PEM of trusted roots has no part")
+    });
+    let clients = cases.map(|(chain, key, expected)| {
+        let builder = builder.clone().client_certificate(chain, key);
+        (builder, expected)
+    });
+    for (builder, expected) in roots.into_iter().chain(clients) {
         let error = within(builder.open()).await.unwrap_err();
         assert!(
             matches!(error, ConnectError::TlsConfiguration { .. }),

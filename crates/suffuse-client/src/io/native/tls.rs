@@ -19,6 +19,7 @@ pub(super) use failure::{failure, failure_in};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TlsOptions {
     roots: Vec<CertificateDer<'static>>,
+    roots_pem: Vec<Vec<u8>>,
     client: Option<ClientCertificate>,
     config: Option<Arc<ClientConfig>>,
 }
@@ -42,6 +43,10 @@ impl TlsOptions {
         self.roots.extend(roots);
     }
 
+    pub(crate) fn add_roots_pem(&mut self, roots: Vec<u8>) {
+        self.roots_pem.push(roots);
+    }
+
     pub(crate) fn set_client_certificate(&mut self, chain: Vec<u8>, key: Vec<u8>) {
         self.client = Some(ClientCertificate { chain, key });
     }
@@ -56,7 +61,11 @@ impl TlsOptions {
             return Ok(config.clone());
         }
         let provider = Arc::new(ring::default_provider());
-        let verifier = Verifier::new_with_extra_roots(self.roots.iter().cloned(), provider.clone())
+        let mut roots = self.roots.clone();
+        for pem in &self.roots_pem {
+            roots.extend(certificates(pem, "PEM of trusted roots")?);
+        }
+        let verifier = Verifier::new_with_extra_roots(roots, provider.clone())
             .map_err(|error| unusable(format!("the trusted roots are not usable: {error}")))?;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -82,20 +91,26 @@ impl ClientCertificate {
     fn parse(
         &self,
     ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), ConnectError> {
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(&self.chain)
-            .collect::<Result<_, _>>()
-            .map_err(|error| unusable(format!("the client certificate is not PEM: {error}")))?;
-        if chain.is_empty() {
-            return Err(unusable(
-                "the client certificate has no part `BEGIN CERTIFICATE`".to_owned(),
-            ));
-        }
+        let chain = certificates(&self.chain, "client certificate")?;
         let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(|error| {
             unusable(format!(
                 "the key of the client certificate is not a private key in PEM without a password: {error}"
             ))
         })?;
         Ok((chain, key))
+    }
+}
+
+/// Reads certificates in PEM, at least one.
+fn certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>, ConnectError> {
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(|error| unusable(format!("the {what} is not well-formed: {error}")))?;
+    match certificates.is_empty() {
+        true => Err(unusable(format!(
+            "the {what} has no part `BEGIN CERTIFICATE`"
+        ))),
+        false => Ok(certificates),
     }
 }
 
