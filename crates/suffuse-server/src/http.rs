@@ -132,12 +132,6 @@ fn refuse_at_once(connection: &Connection, request: &request::Parts) -> Option<A
         );
         return refuse(StatusCode::SERVICE_UNAVAILABLE, text);
     }
-    if connection.shared.is_stopping() {
-        return refuse(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "this server stops: try again later".to_owned(),
-        );
-    }
     let target = request
         .uri
         .path_and_query()
@@ -334,6 +328,9 @@ async fn open(
     parameters: &Parameters,
 ) -> Result<(Link, Accepted), NoLink> {
     let shared = &connection.shared;
+    if shared.is_stopping() {
+        return Err(NoLink::Answer(Box::new(unavailable())));
+    }
     let request =
         ConnectionRequest::parse(parameters).map_err(|error| refuse(connection, &error))?;
     let opening = Opening {

@@ -202,3 +202,41 @@ fn cost(input: &Input) -> usize {
         Input::Event(_) | Input::Open(..) | Input::Inspect(_) | Input::Stop => MESSAGE_COST,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn a_link_reads_no_further_while_the_broker_has_much_of_it() {
+        let inbox = Arc::new(Inbox::default());
+        let mut link = Link::unknown(&inbox);
+        link.is_over = false;
+        let context = Context::from_waker(Waker::noop());
+        let message = Bytes::from(vec![0; 1000]);
+        let mut batch = Vec::new();
+        for _ in 0..3 {
+            let mut count = 0;
+            while link.poll_may_read(&context).is_ready() {
+                link.receive(&mut vec![link.message(message.clone())]);
+                count += 1;
+            }
+            assert_eq!(
+                count,
+                INTAKE_BYTES_MAX.div_ceil(MESSAGE_COST + message.len())
+            );
+
+            inbox.take(&mut batch);
+            assert_eq!(batch.drain(..).len(), count);
+            assert!(
+                link.poll_may_read(&context).is_pending(),
+                "taken is not handled"
+            );
+            inbox.finish();
+        }
+    }
+}
