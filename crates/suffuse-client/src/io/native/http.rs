@@ -1,6 +1,6 @@
 //! HTTP/1.1 exchanges, which both transports begin with.
 
-use std::{error::Error, fmt::Write as _};
+use std::{error::Error, fmt::Write as _, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -11,7 +11,7 @@ use hyper::{
     header::{self, HeaderName, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::timeout};
 
 use super::{
     Progress,
@@ -24,14 +24,17 @@ use crate::{
     text::shortened,
 };
 
+/// How long a connection may take to end after it takes no more requests.
+const END: Duration = Duration::from_secs(1);
+
 pub(super) const USER_AGENT: &str = concat!("suffuse-client/", env!("CARGO_PKG_VERSION"));
 
 /// A connection that carries one exchange after the other.
 #[derive(Debug)]
 pub(super) struct HttpConnection {
     sender: SendRequest<Full<Bytes>>,
-    /// Ends with the connection.
-    _task: JoinSet<()>,
+    /// Ends with the connection, and then tells how.
+    task: JoinSet<Result<(), hyper::Error>>,
 }
 
 impl HttpConnection {
@@ -39,14 +42,8 @@ impl HttpConnection {
     pub(super) async fn open(stream: Stream) -> Result<Self, hyper::Error> {
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let mut task = JoinSet::new();
-        task.spawn(async move {
-            // What goes wrong here, the request that is under way tells as well.
-            let _ = connection.with_upgrades().await;
-        });
-        Ok(Self {
-            sender,
-            _task: task,
-        })
+        task.spawn(connection.with_upgrades());
+        Ok(Self { sender, task })
     }
 
     /// Sends a request, and returns the answer without its body.
@@ -54,8 +51,27 @@ impl HttpConnection {
         &mut self,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, hyper::Error> {
+        match self.try_send(request).await {
+            // The connection ended before it had the request, and knows why.
+            Err(error) if error.is_closed() || error.is_canceled() => {
+                Err(self.end().await.unwrap_or(error))
+            }
+            answer => answer,
+        }
+    }
+
+    async fn try_send(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, hyper::Error> {
         self.sender.ready().await?;
         self.sender.send_request(request).await
+    }
+
+    /// Returns the error with which the connection ended, if it did.
+    async fn end(&mut self) -> Option<hyper::Error> {
+        let end = timeout(END, self.task.join_next()).await.ok()??;
+        end.ok()?.err()
     }
 }
 
