@@ -169,7 +169,7 @@ impl Crowd {
             client.read(&mut self.buffer, &mut |message| {
                 // The server's own requests are few: notices of subscriptions, and pings.
                 if message.first() == Some(&0) {
-                    answer = requests::answer(message).or(answer.take());
+                    answer = requests::answer(message).or_else(|| answer.take());
                 }
                 on(number, message)
             })?;
