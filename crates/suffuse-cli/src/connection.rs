@@ -1,8 +1,8 @@
 //! Connecting as the options of a command say.
 
-use std::{fs, future::Future, path::Path, time::Duration};
+use std::{fmt, fs, future::Future, path::Path, time::Duration};
 
-use suffuse_client::{Attempt, Builder, CloseReason, ConnectEvent, RequestError, Session};
+use suffuse_client::{Attempt, Builder, CloseReason, ConnectEvent, Proxy, RequestError, Session};
 
 use crate::{
     args::ConnectionArgs,
@@ -10,8 +10,8 @@ use crate::{
     output,
 };
 
-/// The largest file with a password, in bytes.
-const CREDENTIALS_BYTES_MAX: u64 = 64 << 10;
+/// The largest file that an option names, in bytes.
+const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// A session, and how long its answers may take.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ pub(crate) async fn with_session<T>(
 /// Returns the builder that the options describe.
 ///
 /// # Errors
-/// When the file with the password cannot be read.
+/// When a file with the password or with certificates cannot be read.
 pub(crate) fn builder(args: &ConnectionArgs) -> Result<Builder, Failure> {
     let mut builder = Session::builder()
         .url(&args.url)
@@ -85,6 +85,10 @@ pub(crate) fn builder(args: &ConnectionArgs) -> Result<Builder, Failure> {
     if let Some(principal) = &args.principal {
         builder = builder.principal(principal);
     }
+    if let Some(proxy) = proxy(args) {
+        builder = builder.proxy(proxy);
+    }
+    builder = with_certificates(builder, args)?;
     match (&args.credentials, &args.credentials_file) {
         (Some(password), _) => Ok(builder.credentials(password)),
         (None, Some(file)) => Ok(builder.credentials(password_from(file)?)),
@@ -92,21 +96,47 @@ pub(crate) fn builder(args: &ConnectionArgs) -> Result<Builder, Failure> {
     }
 }
 
-fn password_from(file: &Path) -> Result<String, Failure> {
-    let problem = |what: String| {
-        let report = format!(
-            "error[SFX-X003]: cannot use the password in `{}`: {what}",
-            file.display()
-        );
-        Failure::new(Status::Usage, report)
-    };
-    let size = fs::metadata(file)
-        .map_err(|error| problem(error.to_string()))?
-        .len();
-    if size > CREDENTIALS_BYTES_MAX {
-        return Err(problem("the file has more than 64 KiB".to_owned()));
+fn proxy(args: &ConnectionArgs) -> Option<Proxy> {
+    match &args.proxy {
+        Some(url) => Some(Proxy::url(url)),
+        None => args.proxy_from_env.then(Proxy::from_env),
     }
-    let text = fs::read_to_string(file).map_err(|error| problem(error.to_string()))?;
+}
+
+fn with_certificates(mut builder: Builder, args: &ConnectionArgs) -> Result<Builder, Failure> {
+    if let Some(file) = &args.ca {
+        builder = builder.trusted_roots_pem(bytes_from(file, "the issuers")?);
+    }
+    if let (Some(chain), Some(key)) = (&args.client_cert, &args.client_key) {
+        let chain = bytes_from(chain, "the certificate")?;
+        builder = builder.client_certificate(chain, bytes_from(key, "the key")?);
+    }
+    Ok(builder)
+}
+
+/// Returns the failure that what an option needs of a file cannot be used.
+fn unusable(file: &Path, what: &str, problem: impl fmt::Display) -> Failure {
+    let report = format!(
+        "error[SFX-X003]: cannot use {what} in `{}`: {problem}",
+        file.display()
+    );
+    Failure::new(Status::Usage, report)
+}
+
+fn bytes_from(file: &Path, what: &str) -> Result<Vec<u8>, Failure> {
+    let size = fs::metadata(file)
+        .map_err(|error| unusable(file, what, error))?
+        .len();
+    if size > FILE_BYTES_MAX {
+        return Err(unusable(file, what, "the file has more than 1 MiB"));
+    }
+    fs::read(file).map_err(|error| unusable(file, what, error))
+}
+
+fn password_from(file: &Path) -> Result<String, Failure> {
+    let what = "the password";
+    let text = String::from_utf8(bytes_from(file, what)?)
+        .map_err(|_| unusable(file, what, "it is not UTF-8"))?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
 }
@@ -148,6 +178,11 @@ pub(crate) fn trace(event: &ConnectEvent) {
                 described(attempt)
             ));
         }
+        ConnectEvent::Retry { number, of, after } => {
+            output::note(format_args!(
+                "the list is tried again after {after:?}, {number} of {of}"
+            ));
+        }
         event => output::note(format_args!("{event:?}")),
     }
 }
@@ -162,9 +197,14 @@ fn described(attempt: &Attempt) -> String {
         .as_deref()
         .map(|server| format!(" (server: {})", output::printable(server)));
     let millis = attempt.elapsed.as_secs_f64() * 1000.0;
+    let proxy = attempt
+        .proxy
+        .as_ref()
+        .map(|proxy| format!(", through the proxy {proxy}"));
     format!(
-        "{}{} after {millis:.1} ms{address}",
+        "{}{} after {millis:.1} ms{address}{}",
         attempt.reason(),
-        server.unwrap_or_default()
+        server.unwrap_or_default(),
+        proxy.unwrap_or_default()
     )
 }

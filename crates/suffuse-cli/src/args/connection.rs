@@ -38,6 +38,21 @@ pub(crate) struct ConnectionArgs {
     /// A file with the password, without its last line break
     #[arg(long, value_name = "FILE", requires = "principal")]
     pub(crate) credentials_file: Option<PathBuf>,
+    /// A forward proxy, as http://HOST:PORT; a password is safer in --proxy-from-env
+    #[arg(long, value_name = "URL", conflicts_with = "proxy_from_env")]
+    pub(crate) proxy: Option<String>,
+    /// The forward proxy of http_proxy, https_proxy, all_proxy and no_proxy
+    #[arg(long)]
+    pub(crate) proxy_from_env: bool,
+    /// A PEM file with issuers of certificates to trust, beside those of the system
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// A PEM file with the certificate of this client, for TLS
+    #[arg(long, value_name = "FILE", requires = "client_key")]
+    pub(crate) client_cert: Option<PathBuf>,
+    /// A PEM file with the key of this certificate
+    #[arg(long, value_name = "FILE", requires = "client_cert")]
+    pub(crate) client_key: Option<PathBuf>,
     /// The longest wait for the connection, and for each answer
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse::duration)]
     pub(crate) timeout: Duration,

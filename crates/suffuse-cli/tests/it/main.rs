@@ -7,6 +7,8 @@ mod connect;
 #[cfg(test)]
 mod dev;
 #[cfg(test)]
+mod proxy_and_tls;
+#[cfg(test)]
 mod readme;
 #[cfg(test)]
 mod serve;
