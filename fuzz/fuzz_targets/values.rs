@@ -37,10 +37,11 @@ fn check_value(topic_type: TopicType, bytes: &[u8]) {
     assert!(!value::is_null(topic_type, bytes) || is_valid);
     // A null STRING is shown like the text "null", and a CBOR text of a topic of numbers like one.
     if topic_type == TopicType::JSON && is_valid {
-        let json = json::to_json(bytes).expect("a valid value is JSON");
-        let again = json::from_json(&json);
-        assert_eq!(value::validate(topic_type, &again), Ok(()), "{text}");
-        assert_eq!(json::to_json(&again).as_ref(), Ok(&json));
+        // Whole floating-point numbers are written as integers, so the second form is the one that stays.
+        let written = json::from_json(&json::to_json(bytes).expect("a valid value is JSON"));
+        assert_eq!(value::validate(topic_type, &written), Ok(()), "{text}");
+        let again = json::to_json(&written).expect("what we write is JSON");
+        assert_eq!(json::from_json(&again), written, "{text}");
     }
     // Separators inside of fields are read as they are, and never written.
     if let Ok(records) = record::decode(bytes)

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
+use suffuse_broker::Transport;
 use suffuse_proto::{
     ErrorReason, Message, TopicSpecification, TopicType, Version,
     codec::Codec as _,
@@ -110,7 +111,7 @@ impl Run {
             peers,
             last_client: 0,
         };
-        run.connect(29, true);
+        run.connect(29, true, Transport::WebSocket);
         run
     }
 
@@ -119,15 +120,17 @@ impl Run {
         match choices.below(20) {
             0 if self.peers.len() < CLIENTS_MAX => {
                 let version = pick(choices, &[9, 22, 25, 28, 29]);
-                self.connect(version, choices.below(2) == 0);
+                let transport = pick(choices, &[Transport::WebSocket, Transport::HttpPolling]);
+                self.connect(version, choices.below(2) == 0, transport);
             }
             1 => self.disconnect(choices),
             2 | 3 => self.slow_down(choices),
             4 | 5 => self.read(choices),
             _ => {
-                let actions: Vec<_> = (0..=choices.below(5))
+                let mut actions: Vec<_> = (0..=choices.below(5))
                     .map(|_| self.action(choices))
                     .collect();
+                actions.extend(self.burst(choices));
                 let sim = self.sim.clone();
                 sim.batch(|| actions.into_iter().for_each(|action| self.perform(action)));
             }
@@ -151,10 +154,10 @@ impl Run {
         assert_eq!(self.sim.values().into_iter().collect::<Vec<_>>(), values);
     }
 
-    fn connect(&mut self, version: u8, takes_zlib: bool) {
+    fn connect(&mut self, version: u8, takes_zlib: bool, transport: Transport) {
         self.last_client += 1;
         self.model.connect(self.last_client);
-        let connecting = self.sim.connecting().version(version);
+        let connecting = self.sim.connecting().version(version).transport(transport);
         let connecting = if takes_zlib {
             connecting
         } else {
@@ -256,6 +259,24 @@ impl Run {
                 constraint,
             },
         }
+    }
+
+    /// Updates of one topic that follow each other.
+    fn burst(&self, choices: &mut impl Choices) -> Vec<Action> {
+        let path = pick(choices, &PATHS);
+        let topic_type = match self.model.topics.get(path) {
+            Some(topic) if choices.below(3) == 0 => topic.specification.topic_type,
+            Some(_) | None => return Vec::new(),
+        };
+        let update = |value| Action::Set {
+            path: path.to_owned(),
+            topic_type,
+            value,
+            constraint: UpdateConstraint::Unconstrained,
+        };
+        (0..choices.below(9))
+            .map(|_| update(value(choices, topic_type)))
+            .collect()
     }
 
     /// Mostly that of the topic that exists.

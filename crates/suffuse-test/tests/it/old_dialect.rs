@@ -300,7 +300,7 @@ fn updates_have_results_of_their_own() {
         U::MissingTopic
     );
     assert_eq!(
-        bob.ask::<UpdateTopicSet>(set("checked", bad.clone())),
+        bob.ask::<UpdateTopicSet>(set("checked", bad)),
         U::Failed
     );
 
