@@ -20,6 +20,8 @@ fn parameters_are_taken_from_query_and_headers() {
         ("/diffusion", python, 25),
         ("/diffusion?v=29", python, 29), // The query wins.
         ("/a%20b/%C3%A9/diffusion/?ty=WB&v=22&ca=8", "", 22),
+        ("/diffusion?v=29", "", 29), // What is missing has a default.
+        ("/diffusion?ty=WB&v=29&ca=8&sp=%7Bnonsense", "", 29), // What is proposed badly is ignored.
     ];
     for (target, headers, version) in cases {
         let mut peer = server.connect();
@@ -93,14 +95,23 @@ fn a_refused_websocket_gets_the_response_and_a_proper_end() {
 #[test]
 fn a_refused_polling_client_gets_the_response_as_body() {
     let server = TestServer::start();
-    let headers =
-        format!("m: 0\r\nty: B\r\nv: 29\r\nca: 8\r\nusername: control\r\npassword: {WRONG}\r\n");
-    let reply = server.connect().exchange(poll_request(&headers, ""));
-    assert_eq!(
-        (reply.status, reply.body.as_slice()),
-        (200, &b"#\x1d\x74"[..])
-    );
-    assert_eq!(reply.header("set-cookie"), None);
+    let wrong = format!("v: 29\r\nusername: control\r\npassword: {WRONG}\r\n");
+    let unknown = "v: 29\r\nc: n00.aaaaaaaaaaaaaaaaaaaa\r\ncs: 1\r\nss: 0\r\n".to_owned();
+    let cases = [
+        (wrong, b"#\x1d\x74"),
+        (unknown, b"#\x1d\x75"),
+        ("v: 31\r\n".to_owned(), b"#\x1f\x66"),
+    ];
+    for (headers, response) in cases {
+        let headers = format!("m: 0\r\nty: B\r\nca: 8\r\n{headers}");
+        let reply = server.connect().exchange(poll_request(&headers, ""));
+        assert_eq!(
+            (reply.status, reply.body.as_slice()),
+            (200, &response[..]),
+            "{headers}"
+        );
+        assert_eq!(reply.header("set-cookie"), None);
+    }
 }
 
 #[test]

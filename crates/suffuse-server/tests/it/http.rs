@@ -114,6 +114,14 @@ fn what_is_not_http_is_refused_too() {
 }
 
 #[test]
+fn http_2_is_not_waited_for() {
+    let server = TestServer::start();
+    let mut peer = server.connect();
+    peer.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
+    peer.read_to_end();
+}
+
+#[test]
 fn pipelined_requests_are_answered_in_order() {
     let server = TestServer::start();
     let (one, two) = (server.polling(), server.polling());
