@@ -12,7 +12,7 @@
 use std::{
     net::IpAddr,
     sync::PoisonError,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request};
@@ -27,9 +27,11 @@ use suffuse_proto::handshake::{
 mod answer;
 pub(crate) mod connection;
 mod explained;
+mod guesses;
 mod origins;
 mod upgrade;
 
+pub(crate) use guesses::Guesses;
 pub use origins::Origins;
 
 use crate::{
@@ -340,17 +342,22 @@ async fn open(
         connector: connection.listener.name.clone(),
         wall_clock: SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default(),
     };
-    let opened = Link::open(
-        shared.next_link(),
-        opening,
-        &shared.inbox,
-        shared.limits.handshake_timeout,
-    )
-    .await;
-    opened.map_err(|refusal| match refusal {
-        Refusal::Rejected(response) => NoLink::Response(response),
-        Refusal::Unavailable => NoLink::Answer(Box::new(unavailable())),
-    })
+    let timeout = shared.limits.handshake_timeout;
+    match Link::open(shared.next_link(), opening, &shared.inbox, timeout).await {
+        Ok(opened) => Ok(opened),
+        Err(Refusal::Rejected { version, code }) => {
+            let address = client_address(connection.peer.ip());
+            let pause = shared.guesses.pause(code, address, Instant::now());
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            Err(NoLink::Response(ConnectionResponse::Rejected {
+                version,
+                code,
+            }))
+        }
+        Err(Refusal::Unavailable) => Err(NoLink::Answer(Box::new(unavailable()))),
+    }
 }
 
 fn refuse(connection: &Connection, error: &HandshakeError) -> NoLink {

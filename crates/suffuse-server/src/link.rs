@@ -14,10 +14,7 @@ use std::{
 };
 
 use suffuse_broker::{Event, LinkId, Opening};
-use suffuse_proto::{
-    ResponseCode,
-    handshake::{Accepted, ConnectionResponse},
-};
+use suffuse_proto::{ResponseCode, handshake::Accepted};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -48,7 +45,7 @@ pub(crate) enum Answer {
 #[derive(Debug)]
 pub(crate) enum Refusal {
     /// The broker says so: the client gets the response.
-    Rejected(ConnectionResponse),
+    Rejected { version: u8, code: ResponseCode },
     /// The broker did not answer in time, or the server stops: HTTP 503.
     Unavailable,
 }
@@ -100,10 +97,7 @@ impl Link {
             Ok(Ok(Answer::Accepted(accepted))) => Ok((link, accepted)),
             Ok(Ok(Answer::Rejected { version, code })) => {
                 link.is_over = true;
-                Err(Refusal::Rejected(ConnectionResponse::Rejected {
-                    version,
-                    code,
-                }))
+                Err(Refusal::Rejected { version, code })
             }
             Ok(Err(_)) | Err(_) => Err(Refusal::Unavailable),
         }

@@ -17,6 +17,7 @@ use tokio::{
 
 use crate::{
     broker_thread,
+    http::Guesses,
     inbox::{Inbox, Input},
     link::polling::PollingLinks,
     listener,
@@ -175,6 +176,7 @@ fn start_broker(options: Options) -> io::Result<(Arc<Shared>, thread::JoinHandle
         message_bytes_max: settings.message_bytes_max,
         message_time_max: message_time_max(settings.ping_interval),
         origins: options.allowed_origins,
+        guesses: Guesses::default(),
         cookie: options.cookie,
         node: settings.node,
         page: options.page,

@@ -13,7 +13,7 @@ use suffuse_proto::NodeId;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::{
-    http::Origins,
+    http::{Guesses, Origins},
     inbox::{Inbox, Input},
     link::polling::PollingLinks,
     options::Limits,
@@ -29,6 +29,7 @@ pub(crate) struct Shared {
     /// How long a message may take from its first byte to its last.
     pub(crate) message_time_max: Duration,
     pub(crate) origins: Origins,
+    pub(crate) guesses: Guesses,
     pub(crate) cookie: Option<String>,
     pub(crate) node: NodeId,
     pub(crate) page: Option<PageInfo>,
