@@ -28,6 +28,10 @@ mod subscribe;
 
 pub use publish::Outbox;
 
+/// Updates that wait for a session may keep so many times as much memory as may wait to be sent. They share
+/// it with the other sessions that are slow.
+const KEPT_BYTES_FACTOR: usize = 8;
+
 /// A source of random bytes.
 pub type Random = Box<dyn FnMut(&mut [u8]) + Send>;
 
@@ -283,6 +287,10 @@ impl Broker {
         Limits {
             messages_max: self.settings.queue_messages_max,
             bytes_max: self.settings.queue_bytes_max,
+            kept_bytes_max: self
+                .settings
+                .queue_bytes_max
+                .saturating_mul(KEPT_BYTES_FACTOR),
         }
     }
 

@@ -101,6 +101,14 @@ impl Update {
         self.each_part(as_delta).map(each).sum()
     }
 
+    /// Returns how much the update keeps in memory, in bytes.
+    pub(crate) fn kept_bytes(&self) -> usize {
+        match &self.parts[..] {
+            [] => self.value.len(),
+            parts => parts.iter().map(|part| part.kept_bytes()).sum(),
+        }
+    }
+
     /// Visits the parts of a burst, and whether each is sent as delta: after the first the session has the
     /// previous value.
     fn each_part(&self, as_delta: bool) -> impl Iterator<Item = (&Self, bool)> {

@@ -4,7 +4,8 @@
 //! announcement of a topic, which becomes a subscription notice and the value of that moment.
 //!
 //! Limits: at half of the limits of messages or bytes the updates of each topic are conflated to the last
-//! one, as whole value; if that leaves more than the limit, the session is closed. Announcements and
+//! one, as whole value; if that leaves more than the limit, the session is closed. The same holds for the
+//! memory that updates keep while nobody takes them: a short delta keeps a whole value. Announcements and
 //! withdrawals do not count, because there can be one for each topic and a whole branch is removed at once;
 //! announcements of topics that went away before they were taken are swept out when they become many.
 
@@ -60,8 +61,10 @@ pub(crate) struct Queue {
     /// The number of the last announcement.
     announced: u32,
     bytes: usize,
-    /// The numbers of messages and bytes at which the next conflation is worth its time.
-    conflate_at: Option<(usize, usize)>,
+    /// The bytes of the values that the updates keep in memory, also those that go out as deltas.
+    kept_bytes: usize,
+    /// When the next conflation is worth its time.
+    conflate_at: Option<Limits>,
 }
 
 /// The limits of a queue.
@@ -69,6 +72,19 @@ pub(crate) struct Queue {
 pub(crate) struct Limits {
     pub(crate) messages_max: usize,
     pub(crate) bytes_max: usize,
+    /// For what updates keep in memory besides what is sent.
+    pub(crate) kept_bytes_max: usize,
+}
+
+impl Limits {
+    /// Returns the limits that begin with `half` of these.
+    fn half(self) -> Self {
+        Self {
+            messages_max: self.messages_max / 2,
+            bytes_max: self.bytes_max / 2,
+            kept_bytes_max: self.kept_bytes_max / 2,
+        }
+    }
 }
 
 /// What a push led to.
@@ -121,7 +137,10 @@ impl Queue {
     fn append(&mut self, item: Item) {
         match &item {
             Item::Announce(..) | Item::Withdraw { .. } => self.notices += 1,
-            Item::Frame(_) | Item::Series(_) | Item::Update { .. } => self.bytes += bytes_of(&item),
+            Item::Frame(_) | Item::Series(_) | Item::Update { .. } => {
+                self.bytes += bytes_of(&item);
+                self.kept_bytes += kept_bytes_of(&item);
+            }
         }
         self.items.push_back(item);
     }
@@ -150,18 +169,14 @@ impl Queue {
     fn remove_at(&mut self, at: usize) {
         if let Some(item) = self.items.remove(at) {
             self.bytes -= bytes_of(&item);
+            self.kept_bytes -= kept_bytes_of(&item);
         }
     }
 
     /// Forgets the updates of a topic that wait (`TIDY_ON_UNSUBSCRIBE`).
     pub(crate) fn forget_updates(&mut self, topic: TopicId) {
-        let mut bytes = 0;
-        self.items.retain(|item| {
-            let is_kept = topic_of(item) != Some(topic);
-            bytes += if is_kept { bytes_of(item) } else { 0 };
-            is_kept
-        });
-        self.bytes = bytes;
+        self.items.retain(|item| topic_of(item) != Some(topic));
+        self.count_bytes();
     }
 
     /// Returns how many announcements and withdrawals wait.
@@ -193,24 +208,27 @@ impl Queue {
     }
 
     fn relieve(&mut self, limits: Limits) -> Pressure {
-        let (messages, bytes) = self
-            .conflate_at
-            .unwrap_or((limits.messages_max / 2, limits.bytes_max / 2));
-        if self.messages() <= messages && self.bytes <= bytes {
+        let at = self.conflate_at.unwrap_or_else(|| limits.half());
+        // What a batch may keep counts again once nobody takes it.
+        let kept_bytes_max = at.kept_bytes_max.min(limits.kept_bytes_max);
+        if self.is_within(Limits {
+            kept_bytes_max,
+            ..at
+        }) {
             return Pressure::None;
         }
         let unsubscribe = self.conflate();
         // A single message may be larger than the limit: it could never be sent otherwise.
-        let is_full = self.messages() > limits.messages_max || self.bytes > limits.bytes_max;
-        if is_full && self.messages() > 1 {
+        if !self.is_within(limits) && self.messages() > 1 {
             return Pressure::Full;
         }
         // Not before the queue has grown by half of what remains: so a push costs constant time on average.
         let next = |now: usize, max: usize| (now + now / 2).max(max / 2).min(max);
-        self.conflate_at = Some((
-            next(self.messages(), limits.messages_max),
-            next(self.bytes, limits.bytes_max),
-        ));
+        self.conflate_at = Some(Limits {
+            messages_max: next(self.messages(), limits.messages_max),
+            bytes_max: next(self.bytes, limits.bytes_max),
+            kept_bytes_max: next(self.kept_bytes, limits.kept_bytes_max),
+        });
         if unsubscribe.is_empty() {
             Pressure::None
         } else {
@@ -220,6 +238,17 @@ impl Queue {
 
     fn messages(&self) -> usize {
         self.items.len() - self.notices
+    }
+
+    fn is_within(&self, limits: Limits) -> bool {
+        self.messages() <= limits.messages_max
+            && self.bytes <= limits.bytes_max
+            && self.kept_bytes <= limits.kept_bytes_max
+    }
+
+    fn count_bytes(&mut self) {
+        self.bytes = self.items.iter().map(bytes_of).sum();
+        self.kept_bytes = self.items.iter().map(kept_bytes_of).sum();
     }
 
     /// Keeps the last update of each topic, as whole value if others were dropped. Returns the topics whose
@@ -256,7 +285,7 @@ impl Queue {
             }
         }
         self.items = kept;
-        self.bytes = self.items.iter().map(bytes_of).sum();
+        self.count_bytes();
         unsubscribe
     }
 
@@ -265,7 +294,10 @@ impl Queue {
         let item = self.items.pop_front()?;
         match &item {
             Item::Announce(..) | Item::Withdraw { .. } => self.notices -= 1,
-            Item::Frame(_) | Item::Series(_) | Item::Update { .. } => self.bytes -= bytes_of(&item),
+            Item::Frame(_) | Item::Series(_) | Item::Update { .. } => {
+                self.bytes -= bytes_of(&item);
+                self.kept_bytes -= kept_bytes_of(&item);
+            }
         }
         if self.items.is_empty() {
             self.conflate_at = None;
@@ -289,6 +321,13 @@ fn topic_of(item: &Item) -> Option<TopicId> {
     }
 }
 
+fn kept_bytes_of(item: &Item) -> usize {
+    match item {
+        Item::Update { update, .. } => update.kept_bytes(),
+        Item::Frame(_) | Item::Series(_) | Item::Announce(..) | Item::Withdraw { .. } => 0,
+    }
+}
+
 fn bytes_of(item: &Item) -> usize {
     match item {
         Item::Frame(frame) => frame.websocket().len(),
@@ -307,6 +346,7 @@ mod tests {
         let limits = Limits {
             messages_max: 10,
             bytes_max: 1000,
+            kept_bytes_max: 1000,
         };
         let mut queue = Queue::default();
         let frame = Frame::new(

@@ -30,7 +30,8 @@ pub struct Settings {
     /// How many messages may wait for a session. From half of it updates of a topic are conflated to the last
     /// one; a session that is still over it is closed.
     pub queue_messages_max: usize,
-    /// How many bytes may wait for a session, with the same consequences. One message may be larger.
+    /// How many bytes may wait for a session, with the same consequences. One message may be larger. The updates
+    /// that wait may keep eight times as much in memory, because a short delta keeps a whole value.
     pub queue_bytes_max: usize,
     /// How many of the messages sent last a session keeps for a reconnection.
     pub recovery_messages_max: usize,

@@ -206,6 +206,14 @@ fn queue_update(
         parts @ [_, ..] if !takes_bursts => parts,
         _ => std::slice::from_ref(update),
     };
+    let limits = match is_ready {
+        // What a batch keeps is gone when it is flushed.
+        true => Limits {
+            kept_bytes_max: usize::MAX,
+            ..limits
+        },
+        false => limits,
+    };
     let mut pressure = Pressure::None;
     for (index, update) in updates.iter().enumerate() {
         let item = Item::Update {

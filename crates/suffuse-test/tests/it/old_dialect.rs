@@ -299,10 +299,7 @@ fn updates_have_results_of_their_own() {
         bob.ask::<UpdateTopicSet>(set("none", json("2"))),
         U::MissingTopic
     );
-    assert_eq!(
-        bob.ask::<UpdateTopicSet>(set("checked", bad)),
-        U::Failed
-    );
+    assert_eq!(bob.ask::<UpdateTopicSet>(set("checked", bad)), U::Failed);
 
     let update = |path: &str, update_type, value| v9::UpdateTopicRequest {
         path: path.to_owned(),

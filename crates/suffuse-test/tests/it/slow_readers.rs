@@ -388,3 +388,30 @@ fn updates_after_the_one_that_unsubscribed_a_slow_session_are_not_for_it() {
     bob.expect_request::<UnsubscriptionNotification>();
     bob.expect_nothing();
 }
+
+#[test]
+fn what_waits_as_short_deltas_does_not_keep_many_large_values_in_memory() {
+    let large = |number: usize| string(&format!("{number:05}{}", "suffuse ".repeat(1000)));
+    for (conflation, is_closed) in [("conflate", false), ("off", true)] {
+        let sim = Sim::with_settings(|settings| settings.queue_bytes_max = 10_000);
+        let topic = specification("string").with("CONFLATION", conflation);
+        let sim = sim.with_topic("a", topic, large(0));
+        let mut bob = slow(&sim);
+        let (mut eve, mut control) = (sim.connect(), sim.connect_as("control"));
+        eve.ask::<Subscribe>(select("a"));
+        for round in 0..5 {
+            sim.batch(|| {
+                for number in 1..=5 {
+                    control.send::<SetTopic>(set("a", "string", large(10 * round + number)));
+                }
+            });
+        }
+        assert_eq!(bob.closed().is_some(), is_closed, "{conflation}");
+        if !is_closed {
+            bob.read_all();
+            assert!(count(&mut bob).1 < 10);
+            assert_eq!(bob.view(), sim.values());
+        }
+        assert_eq!(count(&mut eve), (0, 25), "whoever keeps up gets all deltas");
+    }
+}
