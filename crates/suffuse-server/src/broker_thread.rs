@@ -18,7 +18,7 @@ use crate::{
     inbox::{Inbox, Input},
     link::Answer,
     password::Check,
-    port::SharedPort,
+    port::{Port, SharedPort},
 };
 
 /// Runs the broker until it is told to stop.
@@ -45,6 +45,10 @@ pub(crate) fn run(broker: Broker, inbox: &Arc<Inbox>, checks: mpsc::Sender<Check
     }
     inbox.close();
 }
+
+/// How many ports are filled before they are written. A system call drives what others need out of the
+/// cache, so that filling many at once waits less for memory.
+const FILLED_MAX: usize = 32;
 
 /// How much room for inputs is kept between batches.
 const KEPT_CAPACITY_MAX: usize = 4096;
@@ -80,15 +84,30 @@ impl Driver {
         if self.broker.poll_timeout().is_some_and(|due| due <= now) {
             self.broker.handle_timeout(now);
         }
-        let links = &self.links;
-        self.broker.flush(|link, outbox| {
-            if let Some(port) = links.get(&link) {
-                port.give(outbox, inbox.is_idle());
-            }
-        });
+        self.flush(inbox);
         while let Some(effect) = self.broker.poll_effect() {
             self.perform(effect);
         }
+    }
+
+    /// Passes on what the sessions have to get. While nobody waits for this thread, it also writes.
+    fn flush(&mut self, inbox: &Inbox) {
+        let links = &self.links;
+        let mut filled: Vec<&Port> = Vec::with_capacity(FILLED_MAX);
+        self.broker.flush(|link, outbox| {
+            let Some(port) = links.get(&link) else {
+                return;
+            };
+            if !inbox.is_idle() {
+                return port.give(outbox);
+            }
+            port.fill(outbox);
+            filled.push(port);
+            if filled.len() == FILLED_MAX {
+                filled.drain(..).for_each(Port::write);
+            }
+        });
+        filled.drain(..).for_each(Port::write);
     }
 
     fn handle(&mut self, input: Input, now: Instant) {

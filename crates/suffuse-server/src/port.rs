@@ -61,26 +61,47 @@ pub(crate) struct Sent {
 }
 
 impl Port {
-    /// Moves frames from the outbox while there is room; writes them if `may_write`, else wakes the link.
-    pub(crate) fn give(&self, outbox: &mut Outbox<'_>, may_write: bool) {
+    /// Moves frames from the outbox while there is room, and wakes the link.
+    pub(crate) fn give(&self, outbox: &mut Outbox<'_>) {
         let mut state = self.lock();
         let was_empty = state.batch.is_empty();
-        let mut fills = 0;
-        while !outbox.is_empty() && state.has_room() && fills < FILLS_MAX {
+        if state.has_room() {
             state.fill(outbox);
-            if may_write {
-                state.try_write();
-            }
-            fills += 1;
         }
         state.is_waiting |= !outbox.is_empty();
         // A link whose frames wait already is awake, or will be when its socket takes more.
+        let waker = state.waker.take_if(|_| was_empty);
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Moves frames from the outbox while there is room. [`Port::write`] is due, and soon.
+    pub(crate) fn fill(&self, outbox: &mut Outbox<'_>) {
+        let mut state = self.lock();
+        for fill in 0..FILLS_MAX {
+            if outbox.is_empty() || !state.has_room() {
+                break;
+            }
+            if fill > 0 {
+                state.try_write();
+            }
+            state.fill(outbox);
+        }
+        state.is_waiting |= !outbox.is_empty();
+    }
+
+    /// Writes what the socket takes at once, and wakes the link if something is left for it to do.
+    pub(crate) fn write(&self) {
+        let mut state = self.lock();
+        if !state.is_blocked {
+            state.try_write();
+        }
+        // Also a link whose socket is full is woken: perhaps it was this thread that found it so, and the
+        // link has still to ask for room.
         let has_work = !state.batch.is_empty() || state.is_waiting;
-        let waker = if has_work && was_empty {
-            state.waker.take()
-        } else {
-            None
-        };
+        let waker = state.waker.take_if(|_| has_work);
         drop(state);
         if let Some(waker) = waker {
             waker.wake();
