@@ -2,7 +2,10 @@
 
 use std::{fmt, fs, future::Future, path::Path, time::Duration};
 
-use suffuse_client::{Attempt, Builder, CloseReason, ConnectEvent, Proxy, RequestError, Session};
+use suffuse_client::{
+    Attempt, Builder, CloseReason, ConnectEvent, Failure as AttemptFailure, Proxy, RequestError,
+    Session,
+};
 
 use crate::{
     args::ConnectionArgs,
@@ -200,6 +203,7 @@ fn described(attempt: &Attempt) -> String {
     let proxy = attempt
         .proxy
         .as_ref()
+        .filter(|_| !matches!(attempt.failure(), Some(AttemptFailure::Proxy { .. })))
         .map(|proxy| format!(", through the proxy {proxy}"));
     format!(
         "{}{} after {millis:.1} ms{address}{}",

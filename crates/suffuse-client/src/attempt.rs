@@ -119,8 +119,11 @@ impl fmt::Display for Attempt {
             write!(f, ", at {address}")?;
         }
         match &self.proxy {
-            Some(proxy) => write!(f, ", through the proxy {proxy}"),
-            None => Ok(()),
+            // A failure of the proxy has named it already.
+            Some(proxy) if !matches!(self.failure(), Some(Failure::Proxy { .. })) => {
+                write!(f, ", through the proxy {proxy}")
+            }
+            Some(_) | None => Ok(()),
         }
     }
 }

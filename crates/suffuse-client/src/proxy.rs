@@ -138,7 +138,13 @@ impl ProxyServer {
             None => DEFAULT_PORT,
             Some(text) => match text.parse() {
                 Ok(port) if port != 0 => port,
-                _ => return Err(invalid("its port is not a number from 1 to 65535")),
+                _ => {
+                    // What stands here may be a password whose `@` was forgotten.
+                    return Err(ConnectError::InvalidProxy {
+                        found: shortened(name),
+                        problem: "its port is not a number from 1 to 65535",
+                    });
+                }
             },
         };
         let host = match endpoint::host(name) {
@@ -220,6 +226,7 @@ mod tests {
             ("http://me:secret@proxy:0", "port"),
             ("http://me:secret@proxy:x", "port"),
             ("http://me:secret@", "empty"),
+            ("http://me:secret", "port"),
             ("", "empty"),
             ("http://me:secret@a b", "character"),
             ("http://m%3Ae:secret@proxy", "colon"),

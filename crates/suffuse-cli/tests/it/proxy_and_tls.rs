@@ -49,10 +49,6 @@ fn a_proxy_that_is_given_is_used_and_named() {
     assert_eq!(ran.code, 3, "{ran:?}");
     let refused = format!("the proxy {proxy} refused CONNECT with HTTP 403 Forbidden");
     assert!(ran.stderr.contains(&refused), "{ran:?}");
-    assert!(
-        ran.stderr.contains(&format!("through the proxy {proxy}")),
-        "{ran:?}"
-    );
     assert!(!ran.stderr.contains("secret"), "{ran:?}");
 }
 
@@ -65,7 +61,7 @@ fn the_proxy_of_the_environment_is_used_if_that_is_asked_for() {
         command.env("http_proxy", &proxy).env("no_proxy", no_proxy);
         command.output().unwrap().into()
     };
-    let through = format!("through the proxy {proxy}");
+    let through = format!("the proxy {proxy} refused CONNECT");
     let cases: [(&[&str], &str, bool); 3] = [
         (&[], "", false),
         (&["--proxy-from-env"], "", true),
