@@ -5,25 +5,37 @@
 
 use std::collections::VecDeque;
 
-/// The most recent messages that were sent. The oldest is dropped at the limit: a peer that lost more
+/// The most recent messages that were sent. The oldest are dropped at the limit: a peer that lost more
 /// has to start anew.
+///
+/// Servers send the same to thousands of peers, and the rings of all of them fit into no cache. So the last
+/// messages wait beside the counts, and go to the ring four at a time.
 #[derive(Clone, Debug)]
 pub struct Recovery<T> {
     ring: VecDeque<Kept<T>>,
-    /// How many messages `ring` has.
+    /// What is newer than `ring`, in the first places.
+    recent: [Option<Kept<T>>; RECENT_MAX],
+    recent_count: usize,
+    /// How many messages are kept.
     messages: usize,
+    /// How many bytes they have.
     bytes: usize,
     sent: u32,
     messages_max: usize,
     bytes_max: usize,
 }
 
+/// How many wait to go to the ring.
+const RECENT_MAX: usize = 4;
+/// At the limit so many messages are dropped at once: one in 64.
+const DROPPED_DIVISOR: usize = 64;
+
 /// One message, or several that were sent together.
 #[derive(Clone, Copy, Debug)]
 struct Kept<T> {
     content: T,
     messages: u32,
-    /// At most 4 GiB, so that a ring takes little memory.
+    /// Not more than 4 GiB, so that a ring takes little memory.
     bytes: u32,
 }
 
@@ -34,6 +46,8 @@ impl<T> Recovery<T> {
     pub fn new(messages_max: usize, bytes_max: usize) -> Self {
         Self {
             ring: VecDeque::new(),
+            recent: [const { None }; RECENT_MAX],
+            recent_count: 0,
             messages: 0,
             bytes: 0,
             sent: 0,
@@ -45,31 +59,58 @@ impl<T> Recovery<T> {
     /// Counts messages that were sent together, and keeps them and their size.
     pub fn push(&mut self, content: T, messages: u32, bytes: usize) {
         self.sent = self.sent.wrapping_add(messages);
-        // The oldest go first, so that the ring never takes memory for more than it may keep.
-        while self.messages + messages as usize > self.messages_max
-            || self.bytes + bytes > self.bytes_max
-        {
-            let Some(oldest) = self.ring.pop_front() else {
-                return; // Too large to be kept at all.
-            };
-            self.messages -= oldest.messages as usize;
-            self.bytes -= oldest.bytes as usize;
-        }
-        let Ok(kept_bytes) = u32::try_from(bytes) else {
+        let kept_bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let is_too_large = bytes > self.bytes_max.min(u32::MAX as usize);
+        if is_too_large || messages as usize > self.messages_max {
             return self.forget();
-        };
+        }
+        self.make_room(messages as usize, bytes);
+        if self.recent_count == RECENT_MAX {
+            let recent = self.recent.iter_mut().filter_map(Option::take);
+            self.ring.extend(recent);
+            self.recent_count = 0;
+        }
         self.messages += messages as usize;
         self.bytes += bytes;
-        self.ring.push_back(Kept {
+        self.recent[self.recent_count] = Some(Kept {
             content,
             messages,
             bytes: kept_bytes,
         });
+        self.recent_count += 1;
+    }
+
+    /// Drops the oldest, if that is needed for what comes.
+    fn make_room(&mut self, messages: usize, bytes: usize) {
+        if self.messages + messages > self.messages_max {
+            let kept = self.messages_max - messages;
+            let kept = kept.saturating_sub(self.messages_max / DROPPED_DIVISOR);
+            while self.messages > kept {
+                self.drop_oldest();
+            }
+        }
+        while self.bytes + bytes > self.bytes_max {
+            self.drop_oldest();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        let oldest = self.ring.pop_front().or_else(|| {
+            let oldest = self.recent[0].take();
+            self.recent.rotate_left(1);
+            self.recent_count -= usize::from(oldest.is_some());
+            oldest
+        });
+        if let Some(oldest) = oldest {
+            self.messages -= oldest.messages as usize;
+            self.bytes -= oldest.bytes as usize;
+        }
     }
 
     fn forget(&mut self) {
         self.ring.clear();
-        (self.messages, self.bytes) = (0, 0);
+        self.recent.fill_with(|| None);
+        (self.recent_count, self.messages, self.bytes) = (0, 0, 0);
     }
 
     /// Returns how many messages were sent.
@@ -84,15 +125,15 @@ impl<T> Recovery<T> {
     pub fn after(&self, received: u32) -> Option<(usize, impl Iterator<Item = &T>)> {
         let missing = usize::try_from(self.sent.checked_sub(received)?).ok()?;
         let mut surplus = self.messages.checked_sub(missing)?;
-        let mut start = 0;
-        while let Some(kept) = self.ring.get(start)
-            && kept.messages as usize <= surplus
-        {
+        let mut all = self
+            .ring
+            .iter()
+            .chain(self.recent.iter().flatten())
+            .peekable();
+        while let Some(kept) = all.next_if(|kept| kept.messages as usize <= surplus) {
             surplus -= kept.messages as usize;
-            start += 1;
         }
-        let contents = self.ring.range(start..).map(|kept| &kept.content);
-        Some((surplus, contents))
+        Some((surplus, all.map(|kept| &kept.content)))
     }
 
     /// Forgets all messages and starts to count anew.
@@ -146,6 +187,27 @@ mod tests {
         assert_eq!(after(4), Some((1, "bc".to_owned())));
         assert_eq!(after(3), Some((0, "bc".to_owned())));
         assert_eq!(after(2), None, "the first three had to make room");
+    }
+
+    #[test]
+    fn the_limit_holds_while_many_are_dropped_at_once() {
+        let mut recovery = Recovery::new(256, 10_000);
+        for message in 1..=5000_u32 {
+            recovery.push(message, 1, 7);
+            let kept = (0..=256).rev().find_map(|lost| {
+                let (surplus, kept) = recovery.after(message.checked_sub(lost)?)?;
+                assert_eq!(surplus, 0);
+                Some(kept.copied().collect::<Vec<_>>())
+            });
+            let kept = kept.unwrap();
+            let expected = message + 1 - u32::try_from(kept.len()).unwrap()..=message;
+            assert!(kept.into_iter().eq(expected.clone()), "after {message}");
+            let least = message.min(252);
+            assert!(
+                (least..=256).contains(&(expected.count() as u32)),
+                "after {message}"
+            );
+        }
     }
 
     fn count<T>(recovery: &Recovery<T>, received: u32) -> Option<usize> {
