@@ -238,6 +238,37 @@ async fn a_proxy_that_makes_no_tunnel_is_named_with_what_it_did_and_what_to_do()
 }
 
 #[tokio::test]
+async fn a_proxy_that_does_not_forward_requests_is_named() {
+    let cases = [
+        (
+            "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
+            "HTTP 407 Proxy Authentication Required",
+            "a proxy on the way wants its own user and password",
+        ),
+        (
+            "HTTP/1.1 403 Forbidden\r\nServer: squid/5.7\r\nContent-Length: 0\r\n\r\n",
+            "HTTP 403 Forbidden (server: squid/5.7)",
+            "a proxy or the server refuses this client",
+        ),
+    ];
+    for (answer, reason, hint) in cases {
+        let proxy = Peer::start(Script::Answer(answer)).await;
+        let builder = Session::builder()
+            .url("http://no-such-host.invalid/diffusion")
+            .transports([Transport::HttpPolling])
+            .proxy(Proxy::url(format!("http://user:secret@{}", proxy.address)));
+        let report = within(builder.open()).await.unwrap_err().report();
+        let through = format!("through the proxy {}", proxy.address);
+        for part in [reason, hint, &through] {
+            assert!(report.contains(part), "{part} in {report}");
+        }
+        let head = &proxy.heads()[0];
+        let line = "POST http://no-such-host.invalid:80/diffusion HTTP/1.1";
+        assert_eq!(head.lines().next(), Some(line));
+    }
+}
+
+#[tokio::test]
 async fn a_proxy_that_swallows_or_is_not_there_is_named() {
     let proxy = ForwardProxy::start(Tunnels::Swallowed).await;
     let builder = Session::builder()
