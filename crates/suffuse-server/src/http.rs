@@ -5,6 +5,7 @@
 //! | `…/diffusion`, `GET` with `Upgrade: websocket` | a WebSocket link |
 //! | `…/diffusion`, `POST` with header `m` | polling: 0 connects, 1 polls, 2 sends |
 //! | `…/diffusion`, `OPTIONS` | what a browser asks before it polls |
+//! | `/health/live`, `/health/ready` | whether to send anybody here |
 //! | everything else | the built-in page |
 //!
 //! What is refused gets a status and one sentence.
@@ -28,6 +29,7 @@ mod answer;
 pub(crate) mod connection;
 mod explained;
 mod guesses;
+mod health;
 mod origins;
 mod upgrade;
 
@@ -84,7 +86,10 @@ async fn respond(connection: &Connection, request: Request<Incoming>) -> Answer 
         return refusal;
     }
     if !is_connection_path(parts.uri.path()) {
-        return answer_page(connection, &parts).await;
+        return match health::answer(&connection.shared, &parts).await {
+            Some(answer) => answer,
+            None => answer_page(connection, &parts).await,
+        };
     }
     if !connection.shared.origins.allow(&parts.headers) {
         return sentence(

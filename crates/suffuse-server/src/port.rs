@@ -16,7 +16,10 @@ use bytes::Bytes;
 use suffuse_broker::{Closing, Frame, Outbox};
 use tokio::{io::AsyncWrite as _, net::tcp::OwnedWriteHalf};
 
-use crate::{link::write_batch::WriteBatch, stream::Stream};
+use crate::{
+    link::write_batch::WriteBatch,
+    stream::{self, Stream},
+};
 
 /// A port that the broker thread and a link share.
 pub(crate) type SharedPort = Arc<Port>;
@@ -251,7 +254,7 @@ impl State {
         if let Some(socket) = &mut self.socket {
             self.is_blocked = self
                 .batch
-                .try_write(|bytes| socket.try_write(bytes))
+                .try_write(|bytes| stream::write_now(socket, bytes))
                 .is_err();
             if !self.is_blocked {
                 self.bytes = 0;

@@ -182,3 +182,27 @@ fn a_chunked_body_is_read() {
     let poll = poll_request(&format!("m: 1\r\nc: {token}\r\ns: 0\r\n"), "");
     assert_eq!(server.connect().exchange(poll).text(), "AAAAAQYB");
 }
+
+#[test]
+fn balancers_learn_whether_to_send_anybody() {
+    let server = TestServer::start();
+    let request =
+        |line: &str| format!("{line} HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\n\r\n");
+    let cases = [
+        ("GET /health/live", 200, "live\n"),
+        ("GET /health/ready", 200, "ready\n"),
+        (
+            "POST /health/ready",
+            405,
+            "health is asked for with GET or HEAD\n",
+        ),
+    ];
+    for (line, status, text) in cases {
+        let reply = server.connect().exchange(request(line));
+        assert_eq!(
+            (reply.status, reply.text().as_str()),
+            (status, text),
+            "{line}"
+        );
+    }
+}
