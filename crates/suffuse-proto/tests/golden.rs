@@ -4,7 +4,9 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use suffuse_proto::{
-    Codec, ErrorReason, Message, ResponseClass, ResponseCode, TopicSpecification, Version,
+    Codec, ErrorReason, Message, ResponseClass, ResponseCode, TopicSpecification, TopicType,
+    Version,
+    codec::BitSet,
     handshake::{Accepted, ConnectionRequest, ConnectionResponse, Credentials, Parameters},
     message::{ServiceId, TopicId},
     polling,
@@ -15,8 +17,8 @@ use suffuse_proto::{
         topic_control::{AddTopicRequest, AddTopicResult, RemoveTopicsRequest, RemovedTopics},
         topic_update::{AddAndSetTopicRequest, SetTopicRequest, UpdateConstraint},
         topics::{
-            FetchRequest, FetchResult, SelectionRequest, SubscriptionNotice, UnsubscribeAllRequest,
-            UnsubscriptionNotice,
+            FetchRequest, FetchResult, FetchedTopic, PathBound, SelectionRequest, SizeInfo,
+            SubscriptionNotice, UnsubscribeAllRequest, UnsubscriptionNotice,
         },
         v9,
     },
@@ -277,6 +279,67 @@ fn fetch_fields(request: &FetchRequest) -> Value {
         "unpublished": request.with_unpublished_delayed_topics,
         "sizes": request.with_sizes,
     })
+}
+
+/// What no capture tells apart, by the tables of the specification (topics §4, §7).
+#[test]
+fn fields_of_the_same_form_are_in_the_order_of_the_specification() {
+    let bound = |path: &str, inclusive| {
+        let path = path.to_owned();
+        Some(PathBound { path, inclusive })
+    };
+    let fetch = FetchRequest {
+        selector: "?py//".to_owned(),
+        from: bound("py", true),
+        to: bound("pz", false),
+        topic_types: BitSet(0x8000),
+        with_values: true,
+        with_properties: false,
+        limit: -2,
+        result_bytes_max: 500,
+        deep_branch_depth: 2,
+        deep_branch_limit: 1,
+        with_unpublished_delayed_topics: true,
+        with_sizes: false,
+    };
+    let digits = "053f70792f2f 010270790101 02707a00 808002 0100 feffffff0f f403 02 01 01 00";
+    check_example(digits, &fetch);
+    let with_properties = FetchRequest {
+        with_values: false,
+        with_properties: true,
+        ..fetch
+    };
+    check_example(&digits.replace(" 0100 ", " 0001 "), &with_properties);
+
+    let (path, scope) = ("?a".to_owned(), "s".to_owned());
+    check_example(
+        "023f61 0173",
+        &SelectionRequest {
+            selector: path,
+            scope,
+        },
+    );
+    let topic = FetchedTopic {
+        path: "a".to_owned(),
+        topic_type: TopicType::INT64,
+        value: Some(Bytes::from_static(&[5])),
+        properties_index: 3,
+        size: SizeInfo::TimeSeries {
+            last_event: 1,
+            events: 2,
+            total: 300,
+        },
+    };
+    check_example("0161 12 010105 03 02 01 02 ac02", &topic);
+}
+
+fn check_example<T: Codec + PartialEq + std::fmt::Debug>(digits: &str, expected: &T) {
+    let bytes = hex(&json!(digits.replace(' ', "")));
+    assert_eq!(
+        T::from_bytes(bytes.clone(), Version::NEWEST).as_ref(),
+        Ok(expected)
+    );
+    assert_eq!(expected.to_bytes(Version::NEWEST), bytes);
 }
 
 #[test]
