@@ -28,36 +28,43 @@ thread_local! {
 /// What goes to a socket: a response, frames, and a control frame, in this order. Each may be missing.
 #[derive(Debug, Default)]
 pub(crate) struct WriteBatch {
-    head: Bytes,
     pub(crate) frames: Vec<Frame>,
-    tail: Bytes,
     /// How many pieces are written: the head, each frame, the tail.
     next: usize,
     /// How many bytes of the piece after those are written.
     offset: usize,
+    /// Most batches have none of these, and a batch is small without.
+    ends: Option<Box<Ends>>,
+}
+
+/// What goes before the frames, and after them.
+#[derive(Debug, Default)]
+struct Ends {
+    head: Bytes,
+    tail: Bytes,
 }
 
 impl WriteBatch {
     /// Returns whether everything is written.
     pub(crate) fn is_empty(&self) -> bool {
-        self.frames.is_empty() && self.head.is_empty() && self.tail.is_empty()
+        self.frames.is_empty() && self.ends.is_none()
     }
 
     /// Returns whether there is a control frame, after which no frame can be added.
     pub(crate) fn has_tail(&self) -> bool {
-        !self.tail.is_empty()
+        self.ends.as_ref().is_some_and(|ends| !ends.tail.is_empty())
     }
 
     /// Puts `bytes` before the frames, of which nothing may be written.
     pub(crate) fn set_head(&mut self, bytes: Bytes) {
         debug_assert!(self.next == 0 && self.offset == 0, "nothing is written");
-        self.head = bytes;
+        self.ends.get_or_insert_default().head = bytes;
     }
 
     /// Puts `bytes` after the frames.
     pub(crate) fn set_tail(&mut self, bytes: Bytes) {
-        debug_assert!(self.tail.is_empty(), "the tail before is written");
-        self.tail = bytes;
+        debug_assert!(!self.has_tail(), "the tail before is written");
+        self.ends.get_or_insert_default().tail = bytes;
     }
 
     /// Writes everything, or as much as the socket takes.
@@ -98,7 +105,7 @@ impl WriteBatch {
         let Some(second) = rest.next() else {
             return front;
         };
-        let fits = |piece: &Bytes, so_far: usize| {
+        let fits = |piece: &[u8], so_far: usize| {
             piece.len() < COPIED_BYTES_MAX && so_far + piece.len() <= CHUNK_BYTES_MAX
         };
         if front.len() >= COPIED_BYTES_MAX || !fits(second, front.len()) {
@@ -120,10 +127,15 @@ impl WriteBatch {
         self.frames.len() + 2
     }
 
-    fn piece(&self, index: usize) -> &Bytes {
-        match index.checked_sub(1) {
-            None => &self.head,
-            Some(index) => self.frames.get(index).map_or(&self.tail, Frame::websocket),
+    fn piece(&self, index: usize) -> &[u8] {
+        let frame = index
+            .checked_sub(1)
+            .and_then(|index| self.frames.get(index));
+        match (frame, &self.ends) {
+            (Some(frame), _) => frame.websocket(),
+            (None, Some(ends)) if index == 0 => &ends.head,
+            (None, Some(ends)) => &ends.tail,
+            (None, None) => &[],
         }
     }
 
@@ -142,10 +154,9 @@ impl WriteBatch {
     }
 
     fn clear(&mut self) {
-        self.head = Bytes::new();
+        self.ends = None;
         self.frames.clear();
         self.frames.shrink_to(KEPT_CAPACITY_MAX);
-        self.tail = Bytes::new();
         self.next = 0;
     }
 }
