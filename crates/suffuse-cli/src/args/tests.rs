@@ -64,7 +64,7 @@ fn good_command_lines_are_accepted() {
         "dev",
         "dev --listen 127.0.0.1:0 --node n07 --no-demo",
         "dev --listen localhost:9000",
-        "serve -c suffuse.toml --set node.id=n01 --set transport.ping_interval=10s --data /tmp/x",
+        "serve -c suffuse.toml --set node.id=n01 --set transport.ping_interval=10s --data store",
         "connect ws://localhost:8080 --explain --trace --transports ws,polling,WS",
         "connect --url ws://localhost:8080 --output json",
         "connect ws://h --principal admin --credentials password",
