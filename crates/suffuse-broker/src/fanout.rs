@@ -38,6 +38,19 @@ pub(crate) struct Update {
     delta_frames: Forms,
     /// If it is a burst: the updates that it consists of.
     parts: Vec<Arc<Self>>,
+    /// What queues count, once for each session.
+    sizes: Sizes,
+}
+
+/// How large an update is, in bytes.
+#[derive(Clone, Copy, Debug)]
+struct Sizes {
+    /// What a session gets that does not have the previous value.
+    as_value: usize,
+    /// What a session gets that has it.
+    as_delta: usize,
+    /// What stays in memory while it waits.
+    kept: usize,
 }
 
 /// The frames of a payload, each made when the first session needs it.
@@ -59,6 +72,11 @@ impl Update {
         compression: Option<Compression>,
     ) -> Self {
         let (value_frames, delta_frames) = (Forms::default(), Forms::default());
+        let sizes = Sizes {
+            as_value: value.len(),
+            as_delta: delta.as_ref().unwrap_or(&value).len(),
+            kept: value.len(),
+        };
         Self {
             topic,
             path,
@@ -69,6 +87,7 @@ impl Update {
             value_frames,
             delta_frames,
             parts: Vec::new(),
+            sizes,
         }
     }
 
@@ -79,6 +98,17 @@ impl Update {
         let (topic, path, value) = (last.topic, last.path.clone(), last.value.clone());
         let mut burst = Self::new(topic, path, value, None, last.conflation, last.compression);
         burst.parts = parts;
+        let sum = |as_delta| {
+            let parts = burst.each_part(as_delta);
+            parts
+                .map(|(part, as_delta)| part.payload_bytes(as_delta))
+                .sum()
+        };
+        burst.sizes = Sizes {
+            as_value: sum(false),
+            as_delta: sum(true),
+            kept: burst.parts.iter().map(|part| part.sizes.kept).sum(),
+        };
         Some(burst)
     }
 
@@ -94,19 +124,15 @@ impl Update {
 
     /// Returns how much a session gets, in bytes.
     pub(crate) fn payload_bytes(&self, as_delta: bool) -> usize {
-        if self.parts.is_empty() {
-            return self.payload(as_delta).len();
+        match as_delta {
+            true => self.sizes.as_delta,
+            false => self.sizes.as_value,
         }
-        let each = |(part, as_delta): (&Self, bool)| part.payload_bytes(as_delta);
-        self.each_part(as_delta).map(each).sum()
     }
 
     /// Returns how much the update keeps in memory, in bytes.
     pub(crate) fn kept_bytes(&self) -> usize {
-        match &self.parts[..] {
-            [] => self.value.len(),
-            parts => parts.iter().map(|part| part.kept_bytes()).sum(),
-        }
+        self.sizes.kept
     }
 
     /// Visits the parts of a burst, and whether each is sent as delta: after the first the session has the
