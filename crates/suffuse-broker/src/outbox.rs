@@ -123,11 +123,6 @@ impl Queue {
         self.items.is_empty()
     }
 
-    /// Reads what it takes to append or take an item; returns something that depends on it.
-    pub(crate) fn look_ahead(&self) -> usize {
-        self.bytes ^ usize::from(matches!(self.items.front(), Some(Item::Frame(_))))
-    }
-
     /// Appends an item.
     pub(crate) fn push(&mut self, item: Item, limits: Limits) -> Pressure {
         if let Item::Update { update, .. } = &item

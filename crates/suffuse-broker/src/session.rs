@@ -96,15 +96,6 @@ pub(crate) struct Origin {
 }
 
 impl Session {
-    /// Reads what it takes to send; returns something that depends on it.
-    pub(crate) fn look_ahead(&self) -> usize {
-        let flags = usize::from(self.is_blocked) ^ usize::from(self.link.is_some());
-        flags
-            ^ self.origin.transport as usize
-            ^ self.queue.look_ahead()
-            ^ self.recovery.look_ahead()
-    }
-
     /// Returns the id of the next request that the server makes.
     pub(crate) fn next_conversation(&mut self) -> ConversationId {
         self.conversations.next()

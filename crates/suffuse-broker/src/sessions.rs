@@ -10,9 +10,6 @@ use crate::{event::LinkId, session::Session};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct SessionKey(pub(crate) u32);
 
-/// How many sessions it is worth to look ahead.
-pub(crate) const LOOK_AHEAD: usize = 32;
-
 /// The sessions.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
@@ -34,14 +31,6 @@ impl Sessions {
         self.sessions
             .get_mut(key.0 as usize)
             .map(|session| &mut **session)
-    }
-
-    /// Reads of sessions what it takes to send to them. On the way each read would wait for memory alone;
-    /// here nothing is between them, and they wait together.
-    pub(crate) fn look_ahead(&self, keys: impl Iterator<Item = SessionKey>) {
-        let sessions = keys.filter_map(|key| self.get(key));
-        let seen = sessions.fold(0, |seen, session| seen ^ session.look_ahead());
-        std::hint::black_box(seen);
     }
 
     pub(crate) fn by_link(&self, link: LinkId) -> Option<SessionKey> {

@@ -113,14 +113,6 @@ impl<T> Recovery<T> {
         (self.recent_count, self.messages, self.bytes) = (0, 0, 0);
     }
 
-    /// Reads what it takes to push; returns something that depends on it. For servers that push to many: see
-    /// there what it is good for.
-    #[must_use]
-    pub fn look_ahead(&self) -> usize {
-        let oldest = self.ring.front().map_or(0, |kept| kept.messages);
-        self.messages ^ oldest as usize ^ usize::from(self.recent[RECENT_MAX - 1].is_some())
-    }
-
     /// Returns how many messages were sent.
     #[must_use]
     pub fn sent(&self) -> u32 {

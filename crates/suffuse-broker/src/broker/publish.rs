@@ -15,7 +15,7 @@ use crate::{
     fanout::Update,
     outbox::{AnnouncementId, Item, Limits, Pressure},
     session::{CloseReason, Session},
-    sessions::{LOOK_AHEAD, SessionKey},
+    sessions::SessionKey,
     topic::{TopicKey, tree::TopicTree},
 };
 
@@ -71,14 +71,7 @@ impl Broker {
             return;
         };
         let mut pressed = Vec::new();
-        for index in 0..subscribers.len() {
-            if index.is_multiple_of(LOOK_AHEAD) {
-                let ahead = subscribers.keys().skip(index).take(LOOK_AHEAD);
-                self.sessions.look_ahead(ahead.copied());
-            }
-            let Some((session_key, subscriber)) = subscribers.get_index_mut(index) else {
-                break;
-            };
+        for (session_key, subscriber) in &mut *subscribers {
             if !subscriber.is_announced() {
                 continue;
             }
@@ -151,11 +144,7 @@ impl Broker {
     pub fn flush(&mut self, mut give: impl FnMut(LinkId, &mut Outbox<'_>)) {
         self.settle();
         let mut dirty = std::mem::take(&mut self.dirty);
-        for (index, key) in dirty.iter().copied().enumerate() {
-            if index.is_multiple_of(LOOK_AHEAD) {
-                let ahead = dirty.iter().skip(index).take(LOOK_AHEAD);
-                self.sessions.look_ahead(ahead.copied());
-            }
+        for key in dirty.drain(..) {
             let Some(session) = self.sessions.get_mut(key) else {
                 continue;
             };
@@ -173,7 +162,6 @@ impl Broker {
             }
         }
         // The list keeps its memory for the next batch.
-        dirty.clear();
         self.dirty = dirty;
     }
 
