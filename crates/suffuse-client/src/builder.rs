@@ -5,17 +5,18 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 use suffuse_proto::{
     ResponseCode,
-    handshake::{Capabilities, ConnectionRequest, Credentials, PRINCIPAL_BYTES_MAX},
+    handshake::{self, Capabilities, ConnectionRequest, Credentials, PRINCIPAL_BYTES_MAX},
 };
 
 use crate::{
     attempt::Attempt,
     endpoint::{self, Endpoint, ParsedUrl},
-    error::ConnectError,
+    error::{CloseReason, ConnectError},
     machine::{
         VERSION,
         cascade::{Cascade, CascadingCodes},
     },
+    reconnect::Reconnect,
     retry::Retry,
     text::shortened,
     transport::{Transport, Transports},
@@ -24,7 +25,10 @@ use crate::{
 /// How long an attempt may take by default.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What happens while a session is opened: the cascade made visible.
+/// What happens while a session is opened, and to its connection later: the cascade made visible.
+///
+/// An attempt to reconnect is told as a cascade too: with `Attempt` and `Failed`, between `Recovering`
+/// and `Recovered`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ConnectEvent {
@@ -60,6 +64,27 @@ pub enum ConnectEvent {
         /// The attempt that succeeded.
         attempt: Attempt,
     },
+    /// The connection was lost, or an attempt to make it anew failed; the next one follows.
+    Recovering {
+        /// The number of the next attempt, from 1.
+        attempt: u32,
+        /// How long it is waited before it.
+        pause: Duration,
+        /// What happened.
+        cause: String,
+    },
+    /// The session goes on with a new connection.
+    Recovered {
+        /// The transport that carries it.
+        transport: Transport,
+        /// Whether messages were lost, so that topics begin anew and requests failed.
+        lost: bool,
+    },
+    /// The session is over.
+    Closed {
+        /// Why.
+        reason: CloseReason,
+    },
 }
 
 type EventHandler = Arc<dyn Fn(ConnectEvent) + Send + Sync>;
@@ -83,6 +108,7 @@ pub struct Builder {
     properties: BTreeMap<String, String>,
     attempt_timeout: Option<Duration>,
     retry: Retry,
+    reconnect: Reconnect,
     on_event: Option<EventHandler>,
     #[cfg(not(target_arch = "wasm32"))]
     tls: crate::io::native::tls::TlsOptions,
@@ -190,8 +216,23 @@ impl Builder {
         self
     }
 
-    /// Sets a function that is called for everything that happens while the session is opened. It
-    /// must not block.
+    /// Sets whether, for how long and how a lost connection is made anew; by default within a minute,
+    /// with growing, random pauses.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use suffuse_client::{Backoff, Reconnect, Session};
+    /// let backoff = Backoff::full_jitter(Duration::from_millis(200), Duration::from_secs(10));
+    /// let builder = Session::builder()
+    ///     .reconnect(Reconnect::within(Duration::from_secs(60)).strategy(backoff));
+    /// ```
+    pub fn reconnect(mut self, reconnect: Reconnect) -> Self {
+        self.reconnect = reconnect;
+        self
+    }
+
+    /// Sets a function that is called for everything that happens while the session is opened, and
+    /// to its connection later. It must not block.
     pub fn on_event(mut self, handler: impl Fn(ConnectEvent) + Send + Sync + 'static) -> Self {
         self.on_event = Some(Arc::new(handler));
         self
@@ -208,6 +249,7 @@ impl Builder {
             cascade,
             request: self.request()?,
             attempt_timeout: self.attempt_timeout.unwrap_or(ATTEMPT_TIMEOUT),
+            reconnect: self.reconnect.clone(),
             on_event: self.on_event.clone(),
         })
     }
@@ -251,8 +293,7 @@ impl Builder {
             version: VERSION,
             client_type: String::new(),
             capabilities: Capabilities(Capabilities::UNIFIED.0 | Capabilities::ZLIB.0),
-            // This client does not resume sessions, so the server has nothing to keep for it.
-            reconnect_timeout: Duration::ZERO,
+            reconnect_timeout: self.reconnect.within,
             reconnect: None,
             proposed_properties,
             principal: self.principal.clone(),
@@ -313,10 +354,19 @@ pub(crate) struct Plan {
     pub(crate) cascade: Cascade,
     pub(crate) request: ConnectionRequest,
     pub(crate) attempt_timeout: Duration,
+    pub(crate) reconnect: Reconnect,
     on_event: Option<EventHandler>,
 }
 
 impl Plan {
+    /// Returns the plan of an attempt to resume a session: one run through the whole list.
+    pub(crate) fn resuming(&self, parameters: handshake::Reconnect) -> Self {
+        let mut plan = self.clone();
+        plan.cascade = self.cascade.clone().without_retries();
+        plan.request.reconnect = Some(parameters);
+        plan
+    }
+
     pub(crate) fn emit(&self, event: impl FnOnce() -> ConnectEvent) {
         if let Some(handler) = &self.on_event {
             handler(event());
@@ -379,7 +429,7 @@ mod native {
         /// # Errors
         /// When a setting is not possible, or no attempt succeeds. The error names every attempt.
         pub async fn open(&self) -> Result<Session, ConnectError> {
-            native::open(&self.plan()?, &self.tls, self.proxy.as_ref()).await
+            native::open(self.plan()?, &self.tls, self.proxy.as_ref()).await
         }
 
         /// The same as [`Self::open`].

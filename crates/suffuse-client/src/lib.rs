@@ -58,8 +58,15 @@
 //! Whatever fails is told attempt by attempt, with the next thing to try: [`ConnectError`].
 //!
 //! # Losing the connection
-//! A session whose connection is lost is over: its streams end, its requests fail, and
-//! [`Session::closed`] says what happened. Open another one.
+//! A lost connection is made anew, by default for up to a minute with growing, random pauses; each
+//! attempt runs through the whole list of transports again. The server keeps the session meanwhile.
+//! Usually nothing is lost: requests that were under way are answered, requests that are made
+//! meanwhile wait, and streams go on. When the server could not keep everything, requests that were
+//! under way fail with [`RequestError::LostInReconnection`], and each topic begins anew with its
+//! current value, whose [`streams::Update::lost`] is set.
+//!
+//! [`Builder::reconnect`] says for how long and how, [`Builder::on_event`] and [`Session::states`] tell
+//! what happens, and [`Session::closed`] says why a session is over in the end.
 
 mod attempt;
 mod builder;
@@ -70,6 +77,7 @@ mod io;
 mod machine;
 #[cfg(not(target_arch = "wasm32"))]
 mod proxy;
+mod reconnect;
 mod retry;
 mod session;
 pub mod streams;
@@ -87,14 +95,16 @@ pub use features::{
 };
 #[cfg(not(target_arch = "wasm32"))]
 pub use proxy::Proxy;
+pub use machine::topics::UnsubscriptionReason;
+pub use reconnect::{Backoff, FixedInterval, NextAttempt, Reconnect, ReconnectStrategy};
 pub use retry::Retry;
-pub use session::Session;
+pub use session::{Session, SessionState};
 pub use suffuse_proto::{
     DecodeError, ErrorReason, Path, ResponseClass, ResponseCode, SessionId, TopicSpecification,
     TopicType,
     services::{
         topic_update::{Comparison, OperandType, Operator, UpdateConstraint},
-        topics::{SizeInfo, UnsubscriptionReason},
+        topics::SizeInfo,
     },
     specification::keys,
 };

@@ -5,31 +5,46 @@
 //!
 //! ```text
 //! application ─ request, listen, close ─►┌─────────┐─► Output::Answer, Topic ─► application
-//!                                        │ Machine │
-//! link ── handle_message, handle_end ───►└─────────┘─► Output::Send ─► link
-//! clock ─ handle_timeout ───────────────►
+//!                                        │         │
+//! link ── handle_message, handle_end ───►│ Machine │─► Output::Send, Disconnect ─► link
+//! attempt ─ handle_connected, _failed ──►│         │─► Output::Connect ─► attempt
+//! clock ─ handle_timeout ───────────────►└─────────┘
 //! ```
+//! When the connection is lost, the machine asks for attempts to make it anew; what it keeps so that
+//! nothing is lost is in `recovery`.
+//!
 //! Times are durations since the session was connected. The order of outputs is the order of causes:
 //! the first value of a topic comes before the answer to the subscription that brought it.
 
 pub(crate) mod cascade;
 mod conversations;
 mod inflate;
+pub(crate) mod reconnect;
+mod recovery;
+mod sent;
 pub(crate) mod topics;
 
 use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
 use suffuse_proto::{
-    Codec as _, DecodeError, ErrorReason, Message, Service as _, TopicType, Version,
+    Codec as _, DecodeError, ErrorReason, Message, Service as _, SessionId, SessionToken, TopicType,
+    Version,
+    handshake::{self, Accepted},
     message::{ConversationId, Encoding, ServiceId, TopicId},
     service::{SubscriptionNotification, SystemPing, UnsubscriptionNotification, UserPing},
     services::topics::{SubscriptionNotice, UnsubscriptionNotice},
 };
 use tracing::{debug, trace, warn};
 
-use crate::error::{CloseReason, RequestError};
+use crate::{
+    error::{CloseReason, RequestError},
+    reconnect::Reconnect,
+};
 use conversations::Conversations;
+use reconnect::{AttemptId, Reconnection};
+use recovery::Waiting;
+use sent::{Number, Sent};
 use topics::{Delivery, ListenerId, Topics};
 
 /// The version that the client speaks.
@@ -46,6 +61,24 @@ pub(crate) enum Output<Ticket> {
     Answer(Ticket, Result<Bytes, RequestError>),
     /// Tell a listener about a topic.
     Topic(Delivery),
+    /// Drop the link: it is of no use any more. What it has not sent yet will be sent again.
+    Disconnect,
+    /// An attempt to reconnect follows after a pause.
+    Recovering {
+        /// Its number, from 1.
+        attempt: u32,
+        /// How long it is waited.
+        pause: Duration,
+        /// What happened.
+        cause: String,
+    },
+    /// Make an attempt to reconnect, with these parameters.
+    Connect(AttemptId, handshake::Reconnect),
+    /// The session goes on.
+    Recovered {
+        /// Whether messages were lost.
+        lost: bool,
+    },
     /// Everything is over; this is the last output.
     Ended(CloseReason),
 }
@@ -54,6 +87,8 @@ pub(crate) enum Output<Ticket> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
     Open,
+    /// The connection is lost; requests wait.
+    Away,
     /// The server was told; it has until then to end the connection.
     Closing {
         deadline: Duration,
@@ -61,19 +96,20 @@ enum Phase {
     Ended(CloseReason),
 }
 
-/// What the connection response says about the session.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    /// How often the server pings; zero: never.
-    pub(crate) ping_interval: Duration,
-    /// The largest message that the server takes, in bytes.
-    pub(crate) message_bytes_max: usize,
-}
-
 /// The logic of one session.
 #[derive(Debug)]
 pub(crate) struct Machine<Ticket> {
-    limits: Limits,
+    id: SessionId,
+    token: SessionToken,
+    /// How often the server pings; zero: never.
+    ping_interval: Duration,
+    /// The largest message that the server takes, in bytes.
+    message_bytes_max: usize,
+    reconnection: Reconnection,
+    sent: Sent,
+    /// How many messages came.
+    received: Number,
+    waiting: Waiting<Ticket>,
     conversations: Conversations<Ticket>,
     topics: Topics,
     outputs: VecDeque<Output<Ticket>>,
@@ -82,9 +118,18 @@ pub(crate) struct Machine<Ticket> {
 }
 
 impl<Ticket> Machine<Ticket> {
-    pub(crate) fn new(limits: Limits) -> Self {
+    /// Returns the logic of a session that was accepted. The jitter of reconnection follows from
+    /// `seed`.
+    pub(crate) fn new(accepted: &Accepted, reconnect: Reconnect, seed: u64) -> Self {
         Self {
-            limits,
+            id: accepted.session,
+            token: accepted.token.clone(),
+            ping_interval: accepted.ping_interval,
+            message_bytes_max: message_bytes_max(accepted),
+            reconnection: Reconnection::new(reconnect, seed),
+            sent: Sent::default(),
+            received: 0,
+            waiting: Waiting::default(),
             conversations: Conversations::default(),
             topics: Topics::default(),
             outputs: VecDeque::new(),
@@ -102,21 +147,23 @@ impl<Ticket> Machine<Ticket> {
     pub(crate) fn poll_timeout(&self) -> Option<Duration> {
         match self.phase {
             Phase::Open => self.idle_limit().map(|limit| self.last_ping + limit),
+            Phase::Away => self.reconnection.poll_timeout(),
             Phase::Closing { deadline } => Some(deadline),
             Phase::Ended(_) => None,
         }
     }
 
-    /// Asks the server for a service.
+    /// Asks the server for a service; when the connection is there again, if it is lost.
     pub(crate) fn request(&mut self, service: ServiceId, body: Bytes, ticket: Ticket) {
-        let closed = match &self.phase {
-            Phase::Open => None,
-            Phase::Closing { .. } => Some(CloseReason::ClosedByClient),
-            Phase::Ended(reason) => Some(reason.clone()),
-        };
-        if let Some(reason) = closed {
-            return self.answer(ticket, Err(RequestError::SessionClosed(reason)));
+        match self.phase.clone() {
+            Phase::Open => self.send_request(service, body, ticket),
+            Phase::Away => self.keep_waiting(service, body, ticket),
+            Phase::Closing { .. } => self.refuse(ticket, CloseReason::ClosedByClient),
+            Phase::Ended(reason) => self.refuse(ticket, reason),
         }
+    }
+
+    fn send_request(&mut self, service: ServiceId, body: Bytes, ticket: Ticket) {
         let conversation = self.conversations.next_id();
         let message = Message::Request {
             service,
@@ -124,12 +171,25 @@ impl<Ticket> Machine<Ticket> {
             body,
         }
         .to_bytes(VERSION);
-        let (bytes, bytes_max) = (message.len(), self.limits.message_bytes_max);
+        let (bytes, bytes_max) = (message.len(), self.message_bytes_max);
         if bytes > bytes_max {
             return self.answer(ticket, Err(RequestError::TooLarge { bytes, bytes_max }));
         }
-        self.conversations.open(conversation, ticket);
-        self.outputs.push_back(Output::Send(message));
+        let number = self.send(message);
+        self.conversations.open(conversation, number, ticket);
+    }
+
+    fn refuse(&mut self, ticket: Ticket, reason: CloseReason) {
+        self.answer(ticket, Err(RequestError::SessionClosed(reason)));
+    }
+
+    /// Sends a message, and returns its number.
+    fn send(&mut self, message: Bytes) -> Number {
+        self.outputs.push_back(Output::Send(message.clone()));
+        match self.reconnection.is_on() {
+            true => self.sent.push(message),
+            false => 0,
+        }
     }
 
     /// Adds a listener, and tells it about the topics that it is late for.
@@ -149,37 +209,47 @@ impl<Ticket> Machine<Ticket> {
         self.topics.unlisten(listener);
     }
 
-    /// Closes the session.
+    /// Closes the session: at once, if the server cannot be told.
     pub(crate) fn close(&mut self, now: Duration) {
-        if self.phase == Phase::Open {
-            self.phase = Phase::Closing {
-                deadline: now + CLOSE_WAIT,
-            };
-            self.outputs
-                .push_back(Output::Send(Message::Close.to_bytes(VERSION)));
+        match self.phase {
+            Phase::Open => {
+                self.phase = Phase::Closing {
+                    deadline: now + CLOSE_WAIT,
+                };
+                self.send(Message::Close.to_bytes(VERSION));
+            }
+            Phase::Away => self.end(CloseReason::ClosedByClient),
+            Phase::Closing { .. } | Phase::Ended(_) => {}
         }
     }
 
     /// Takes note that the link ended.
-    pub(crate) fn handle_end(&mut self, what: String) {
-        self.end(CloseReason::ConnectionLost { what });
+    pub(crate) fn handle_end(&mut self, what: String, now: Duration) {
+        self.lose(CloseReason::ConnectionLost { what }, now);
     }
 
     /// Takes note of the time.
     pub(crate) fn handle_timeout(&mut self, now: Duration) {
-        let is_due = self.poll_timeout().is_some_and(|deadline| deadline <= now);
-        if is_due {
-            self.end(CloseReason::Idle {
-                limit: self.idle_limit().unwrap_or_default(),
-            });
+        if self.poll_timeout().is_none_or(|deadline| deadline > now) {
+            return;
+        }
+        match self.phase {
+            Phase::Open | Phase::Closing { .. } => {
+                let limit = self.idle_limit().unwrap_or_default();
+                self.lose(CloseReason::Idle { limit }, now);
+            }
+            Phase::Away => self.go_on_recovering(now),
+            Phase::Ended(_) => {}
         }
     }
 
     /// Takes a message of the server.
     pub(crate) fn handle_message(&mut self, bytes: Bytes, now: Duration) {
-        if matches!(self.phase, Phase::Ended(_)) {
-            return;
+        match self.phase {
+            Phase::Open | Phase::Closing { .. } => {}
+            Phase::Away | Phase::Ended(_) => return,
         }
+        self.received += 1;
         trace!(bytes = bytes.len(), "message");
         let handled = Message::decode(bytes, VERSION)
             .map_err(|error| error.to_string())
@@ -283,13 +353,15 @@ impl<Ticket> Machine<Ticket> {
                 reason,
             },
         };
-        self.outputs
-            .push_back(Output::Send(message.to_bytes(VERSION)));
+        self.send(message.to_bytes(VERSION));
     }
 
     fn conclude(&mut self, conversation: ConversationId, result: Result<Bytes, RequestError>) {
         match self.conversations.close(conversation) {
-            Some(ticket) => self.answer(ticket, result),
+            Some((number, ticket)) => {
+                self.sent.arrived(number);
+                self.answer(ticket, result);
+            }
             None => debug!(
                 conversation = conversation.0,
                 "an answer that nobody waits for"
@@ -343,7 +415,7 @@ impl<Ticket> Machine<Ticket> {
 
     /// Twice the interval in which the server promised to ping.
     fn idle_limit(&self) -> Option<Duration> {
-        let interval = self.limits.ping_interval;
+        let interval = self.ping_interval;
         (interval > Duration::ZERO).then(|| interval.saturating_mul(2))
     }
 
@@ -352,15 +424,24 @@ impl<Ticket> Machine<Ticket> {
         let reason = match &self.phase {
             Phase::Ended(_) => return,
             Phase::Closing { .. } => CloseReason::ClosedByClient,
-            Phase::Open => reason,
+            Phase::Open | Phase::Away => reason,
         };
         self.phase = Phase::Ended(reason.clone());
-        for ticket in self.conversations.take_all() {
-            let closed = Err(RequestError::SessionClosed(reason.clone()));
-            self.outputs.push_back(Output::Answer(ticket, closed));
+        self.reconnection.on_closed();
+        let waiting = self.waiting.take_all().map(|request| request.ticket);
+        for ticket in self.conversations.take_all().chain(waiting) {
+            self.refuse(ticket, reason.clone());
         }
         self.outputs.push_back(Output::Ended(reason));
     }
+}
+
+/// The largest message that the server takes; 0 in a response means that it says none.
+fn message_bytes_max(accepted: &Accepted) -> usize {
+    usize::try_from(accepted.sequence_or_message_bytes_max)
+        .ok()
+        .filter(|bytes| *bytes > 0)
+        .unwrap_or(usize::MAX)
 }
 
 fn undecodable(error: DecodeError) -> ErrorReason {

@@ -60,11 +60,41 @@ pub(crate) enum Command {
     Close,
 }
 
+/// Whether a session has a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionState {
+    /// It is connected.
+    Connected {
+        /// The transport that carries it.
+        transport: Transport,
+    },
+    /// Its connection is lost, and is to be made anew. Requests wait, streams are silent.
+    Recovering {
+        /// The number of the attempt that is made after the pause, from 1.
+        attempt: u32,
+        /// How long it is waited before the attempt.
+        pause: Duration,
+        /// What happened: how the connection was lost, or why the last attempt failed.
+        cause: String,
+    },
+    /// It is over.
+    Closed(CloseReason),
+}
+
+impl SessionState {
+    fn close_reason(&self) -> Option<&CloseReason> {
+        match self {
+            Self::Closed(reason) => Some(reason),
+            Self::Connected { .. } | Self::Recovering { .. } => None,
+        }
+    }
+}
+
 /// A session with a server.
 ///
 /// Clones are handles of the same session. It ends with [`Session::close`], when its last handle is
-/// dropped, when the server closes it, or when its connection is lost; [`Session::closed`] says
-/// why.
+/// dropped, when the server closes it, or when its connection is lost and cannot be made anew;
+/// [`Session::closed`] says why.
 #[derive(Clone)]
 pub struct Session {
     shared: Arc<Shared>,
@@ -72,18 +102,19 @@ pub struct Session {
 
 struct Shared {
     id: SessionId,
-    transport: Transport,
     attempts: Vec<Attempt>,
     requests: Arc<Semaphore>,
     commands: mpsc::Sender<Command>,
-    ended: watch::Receiver<Option<CloseReason>>,
+    state: watch::Receiver<SessionState>,
+    transport: watch::Receiver<Transport>,
 }
 
 /// The driver's ends of the channels to a session.
 #[derive(Debug)]
 pub(crate) struct DriverEnds {
     pub(crate) commands: mpsc::Receiver<Command>,
-    pub(crate) ended: watch::Sender<Option<CloseReason>>,
+    pub(crate) state: watch::Sender<SessionState>,
+    pub(crate) transport: watch::Sender<Transport>,
 }
 
 impl Session {
@@ -98,19 +129,21 @@ impl Session {
         attempts: Vec<Attempt>,
     ) -> (Self, DriverEnds) {
         let (commands, driver_commands) = mpsc::channel(COMMANDS_MAX);
-        let (driver_ended, ended) = watch::channel(None);
+        let (driver_state, state) = watch::channel(SessionState::Connected { transport });
+        let (driver_transport, transport) = watch::channel(transport);
         let requests = Arc::new(Semaphore::new(REQUESTS_MAX));
         let shared = Shared {
             id,
-            transport,
             attempts,
             requests,
             commands,
-            ended,
+            state,
+            transport,
         };
         let ends = DriverEnds {
             commands: driver_commands,
-            ended: driver_ended,
+            state: driver_state,
+            transport: driver_transport,
         };
         (
             Self {
@@ -126,10 +159,23 @@ impl Session {
         self.shared.id
     }
 
-    /// Returns the transport that carries the session.
+    /// Returns the transport that carries the session, or did so last.
     #[must_use]
     pub fn transport(&self) -> Transport {
-        self.shared.transport
+        *self.shared.transport.borrow()
+    }
+
+    /// Returns whether the session has a connection.
+    #[must_use]
+    pub fn state(&self) -> SessionState {
+        self.shared.state.borrow().clone()
+    }
+
+    /// Returns a watch of the state of the session. It sees the newest state; those between may be
+    /// missed. [`Builder::on_event`] sees all.
+    #[must_use]
+    pub fn states(&self) -> watch::Receiver<SessionState> {
+        self.shared.state.clone()
     }
 
     /// Returns the attempts that were made to connect, the last of which succeeded.
@@ -153,7 +199,7 @@ impl Session {
     /// Pings the server, and returns how long the answer took.
     ///
     /// # Errors
-    /// When the session is closed.
+    /// When the session is closed, or the ping was lost in a reconnection.
     pub async fn ping(&self) -> Result<Duration, RequestError> {
         let start = Stopwatch::start();
         self.request::<UserPing>(&()).await?;
@@ -169,9 +215,10 @@ impl Session {
 
     /// Waits until the session is closed, and returns why.
     pub async fn closed(&self) -> CloseReason {
-        let mut ended = self.shared.ended.clone();
-        match ended.wait_for(Option::is_some).await {
-            Ok(reason) => reason.clone().unwrap_or_else(lost_driver),
+        let mut state = self.shared.state.clone();
+        let is_closed = |state: &SessionState| state.close_reason().is_some();
+        match state.wait_for(is_closed).await {
+            Ok(state) => state.close_reason().cloned().unwrap_or_else(lost_driver),
             Err(_) => lost_driver(),
         }
     }
@@ -179,7 +226,7 @@ impl Session {
     /// Returns why the session is closed, if it is.
     #[must_use]
     pub fn close_reason(&self) -> Option<CloseReason> {
-        self.shared.ended.borrow().clone()
+        self.shared.state.borrow().close_reason().cloned()
     }
 
     /// Asks the server for a service.
@@ -237,7 +284,7 @@ impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
             .field("id", &self.shared.id)
-            .field("transport", &self.shared.transport)
+            .field("state", &self.state())
             .finish_non_exhaustive()
     }
 }

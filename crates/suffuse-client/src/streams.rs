@@ -4,6 +4,9 @@
 //! 1024 updates wait (or twice as many as there are topics, if that is more). Then older updates of
 //! a topic give way to its newest one, and [`Update::missed`] says how many. So a slow reader still
 //! ends with the last value of every topic.
+//!
+//! Streams outlive a lost connection. When the session is resumed, they go on where they were; when
+//! messages were lost, every topic begins anew with its current value, and [`Update::lost`] says so.
 
 mod queue;
 
@@ -18,9 +21,9 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::Stream;
-use suffuse_proto::{Path, TopicSpecification, services::topics::UnsubscriptionReason};
+use suffuse_proto::{Path, TopicSpecification};
 
-pub use crate::machine::topics::Received;
+pub use crate::machine::topics::{Received, UnsubscriptionReason};
 use crate::{
     machine::topics::TopicEvent,
     topic::{TopicRead, ValueError},
@@ -46,6 +49,8 @@ pub struct Update<T> {
     pub received: Received,
     /// How many earlier values of the topic this stream left out because it was not read in time.
     pub missed: u64,
+    /// Whether earlier values of the topic may have been lost in a reconnection.
+    pub lost: bool,
 }
 
 impl<T: TopicRead> Update<T> {
@@ -72,6 +77,7 @@ impl<T: TopicRead> Update<T> {
             payload: raw,
             previous,
             received,
+            lost,
         } = event
         else {
             return None;
@@ -85,6 +91,7 @@ impl<T: TopicRead> Update<T> {
             previous,
             received,
             missed,
+            lost,
         })
     }
 }

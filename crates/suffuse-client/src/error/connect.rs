@@ -98,6 +98,20 @@ impl ConnectError {
         }
     }
 
+    pub(crate) fn into_attempts(self) -> Vec<Attempt> {
+        match self {
+            Self::Failed { attempts, .. } => attempts,
+            Self::NoTransport
+            | Self::InvalidRequestPath { .. }
+            | Self::InvalidUrl { .. }
+            | Self::InvalidHost { .. }
+            | Self::InvalidPort
+            | Self::InvalidSessionData { .. }
+            | Self::InvalidProxy { .. }
+            | Self::TlsConfiguration { .. } => Vec::new(),
+        }
+    }
+
     /// Returns whether the server refused in a way after which no other transport is tried.
     #[must_use]
     pub fn is_fatal(&self) -> bool {

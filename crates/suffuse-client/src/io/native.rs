@@ -15,7 +15,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use suffuse_proto::handshake::{Accepted, ConnectionRequest, ConnectionResponse};
+use suffuse_proto::{
+    ResponseCode,
+    handshake::{self, Accepted, ConnectionRequest, ConnectionResponse},
+};
 use tokio::task::JoinSet;
 use tracing::{Instrument as _, debug, info, info_span};
 
@@ -27,6 +30,7 @@ use crate::{
     machine::{
         VERSION,
         cascade::{GiveUp, Outcome, Step},
+        reconnect::FailedAttempt,
     },
     proxy::Proxy,
     session::Session,
@@ -66,6 +70,7 @@ struct Progress {
 /// A transport that got a session.
 #[derive(Debug)]
 struct Connected {
+    transport: Transport,
     accepted: Accepted,
     link: Link,
     tasks: LinkTasks,
@@ -79,13 +84,22 @@ struct LinkTasks {
     writers: JoinSet<()>,
 }
 
-/// Makes attempts in the order of the list, until one gets a session.
+/// Opens a session.
 pub(crate) async fn open(
-    plan: &Plan,
+    plan: Plan,
     tls: &TlsOptions,
     proxy: Option<&Proxy>,
 ) -> Result<Session, ConnectError> {
-    let dialer = Dialer::new(plan, tls, proxy)?;
+    let dialer = Dialer::new(&plan, tls, proxy)?;
+    let (connected, attempts) = cascade(&plan, &dialer).await?;
+    Ok(start(connected, attempts, Reconnector { plan, dialer }))
+}
+
+/// Makes attempts in the order of the list, until one gets a session.
+async fn cascade(
+    plan: &Plan,
+    dialer: &Dialer,
+) -> Result<(Connected, Vec<Attempt>), ConnectError> {
     let mut attempts = Vec::new();
     let mut step = plan.cascade.start();
     loop {
@@ -103,7 +117,7 @@ pub(crate) async fn open(
         if let Some(pause) = pause {
             wait(plan, position, pause).await;
         }
-        let (attempt, connected) = attempt(plan, &dialer, position, transport).await;
+        let (attempt, connected) = attempt(plan, dialer, position, transport).await;
         step = plan.cascade.on_outcome(position, outcome(&attempt));
         if attempts.len() == ATTEMPTS_KEPT_MAX {
             attempts.remove(0);
@@ -115,9 +129,33 @@ pub(crate) async fn open(
                 plan.emit(|| ConnectEvent::Connected {
                     attempt: attempt.clone(),
                 });
-                return Ok(start(connected, transport, attempts));
+                return Ok((connected, attempts));
             }
             None => report(plan, attempt, step),
+        }
+    }
+}
+
+/// What it takes to connect again as the session was connected.
+struct Reconnector {
+    plan: Plan,
+    dialer: Dialer,
+}
+
+impl Reconnector {
+    /// Makes an attempt to resume the session: one run through the list.
+    fn attempt(
+        &self,
+        parameters: handshake::Reconnect,
+    ) -> impl Future<Output = Result<Connected, FailedAttempt>> + Send + use<> {
+        let (plan, dialer) = (self.plan.resuming(parameters), self.dialer.clone());
+        async move {
+            match cascade(&plan, &dialer).await {
+                Ok((connected, _)) => Ok(connected),
+                Err(error) => Err(FailedAttempt {
+                    tried: error.into_attempts(),
+                }),
+            }
         }
     }
 }
@@ -265,18 +303,32 @@ fn failed(plan: &Plan, attempts: Vec<Attempt>) -> ConnectError {
 }
 
 /// Gives a connected link to a driver of its own.
-fn start(connected: Connected, transport: Transport, attempts: Vec<Attempt>) -> Session {
-    let id = connected.accepted.session;
+fn start(connected: Connected, attempts: Vec<Attempt>, reconnector: Reconnector) -> Session {
+    let (id, transport) = (connected.accepted.session, connected.transport);
     let (session, ends) = Session::new(id, transport, attempts);
-    let span = info_span!(parent: None, "session", %id, %transport);
-    span.in_scope(|| info!("connected"));
-    tokio::spawn(Driver::new(connected, ends).run().instrument(span));
+    let span = info_span!(parent: None, "session", %id);
+    span.in_scope(|| info!(%transport, "connected"));
+    tokio::spawn(
+        Driver::new(connected, ends, reconnector)
+            .run()
+            .instrument(span),
+    );
     session
 }
 
-/// Reads a connection response.
-fn accepted(bytes: Bytes) -> Result<Accepted, Failure> {
+/// Reads the response to a connection request.
+fn accepted(bytes: Bytes, request: &ConnectionRequest) -> Result<Accepted, Failure> {
     match ConnectionResponse::decode(bytes, VERSION) {
+        Ok(ConnectionResponse::Accepted(accepted))
+            if request.reconnect.is_none() && accepted.code != ResponseCode::OK =>
+        {
+            Err(Failure::Response {
+                problem: format!(
+                    "response {}, but there is no session to resume",
+                    accepted.code
+                ),
+            })
+        }
         Ok(ConnectionResponse::Accepted(accepted)) => Ok(accepted),
         Ok(ConnectionResponse::Rejected { code, .. }) => Err(Failure::Rejected(code)),
         Err(error) => Err(Failure::Response {

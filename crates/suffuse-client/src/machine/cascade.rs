@@ -93,6 +93,14 @@ impl Cascade {
         }
     }
 
+    /// Returns the cascade that runs through the list once.
+    pub(crate) fn without_retries(self) -> Self {
+        Self {
+            retry: Retry::default(),
+            ..self
+        }
+    }
+
     /// Returns how many attempts there are at most.
     pub(crate) fn attempts_max(&self) -> usize {
         self.list.len().saturating_mul(self.retries() + 1)

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use suffuse_proto::message::ConversationId;
 
-/// The open conversations, each with what the driver needs to answer it.
+use super::sent::Number;
+
+/// The open conversations, each with the number of its request and what the driver needs to answer it.
 #[derive(Debug)]
 pub(super) struct Conversations<Ticket> {
     last: i64,
-    open: BTreeMap<ConversationId, Ticket>,
+    open: BTreeMap<ConversationId, (Number, Ticket)>,
 }
 
 impl<Ticket> Default for Conversations<Ticket> {
@@ -27,16 +29,18 @@ impl<Ticket> Conversations<Ticket> {
         ConversationId(self.last)
     }
 
-    pub(super) fn open(&mut self, id: ConversationId, ticket: Ticket) {
-        self.open.insert(id, ticket);
+    pub(super) fn open(&mut self, id: ConversationId, number: Number, ticket: Ticket) {
+        self.open.insert(id, (number, ticket));
     }
 
-    pub(super) fn close(&mut self, id: ConversationId) -> Option<Ticket> {
+    pub(super) fn close(&mut self, id: ConversationId) -> Option<(Number, Ticket)> {
         self.open.remove(&id)
     }
 
     /// Returns the tickets of all open conversations, oldest first, and forgets them.
     pub(super) fn take_all(&mut self) -> impl Iterator<Item = Ticket> + use<Ticket> {
-        std::mem::take(&mut self.open).into_values()
+        std::mem::take(&mut self.open)
+            .into_values()
+            .map(|(_, ticket)| ticket)
     }
 }

@@ -1,6 +1,6 @@
 use suffuse_proto::{
-    Path, Selector, TopicSpecification,
-    services::topics::UnsubscriptionReason,
+    Path, ResponseCode, Selector, TopicSpecification,
+    services::topics::UnsubscriptionReason as WireReason,
     value::{delta, primitive::encode_string},
 };
 
@@ -9,8 +9,24 @@ use super::{
     *,
 };
 
+mod recovery;
+
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 const ZERO: Duration = Duration::ZERO;
+
+fn accepted(code: ResponseCode, sequence_or_message_bytes_max: i32) -> Accepted {
+    Accepted {
+        version: VERSION,
+        code,
+        session: SessionId {
+            server: 1,
+            value: 2,
+        },
+        token: SessionToken::from_ascii(b"n00.abcdefghijklmnopqrst").unwrap(),
+        ping_interval: PING_INTERVAL,
+        sequence_or_message_bytes_max,
+    }
+}
 
 /// A machine with ticket numbers, whose outputs are shown as texts.
 struct Bench {
@@ -20,12 +36,12 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let limits = Limits {
-            ping_interval: PING_INTERVAL,
-            message_bytes_max: 1024,
-        };
+        Self::with(Reconnect::never())
+    }
+
+    fn with(reconnect: Reconnect) -> Self {
         Self {
-            machine: Machine::new(limits),
+            machine: Machine::new(&accepted(ResponseCode::OK, 1024), reconnect, 1),
             now: ZERO,
         }
     }
@@ -90,6 +106,17 @@ fn show(output: &Output<u32>) -> String {
         Output::Answer(ticket, Ok(body)) => format!("answer {ticket} with {} bytes", body.len()),
         Output::Answer(ticket, Err(error)) => format!("answer {ticket}: {error}"),
         Output::Ended(reason) => format!("ended: {reason}"),
+        Output::Disconnect => "disconnect".to_owned(),
+        Output::Recovering {
+            attempt,
+            pause,
+            cause,
+        } => format!("attempt {attempt} after {pause:?}: {cause}"),
+        Output::Connect(_, parameters) => format!(
+            "connect cs={} ss={}",
+            parameters.client_sequence, parameters.server_sequence
+        ),
+        Output::Recovered { lost } => format!("recovered, lost: {lost}"),
         Output::Topic(delivery) => {
             let path = &delivery.path;
             match &delivery.event {
@@ -99,6 +126,7 @@ fn show(output: &Output<u32>) -> String {
                     payload,
                     previous,
                     received,
+                    lost,
                 } => {
                     let previous = previous.as_ref().map_or_else(|| "nothing".to_owned(), text);
                     let how = match received {
@@ -106,7 +134,8 @@ fn show(output: &Output<u32>) -> String {
                         Received::Value { bytes } => format!("value {bytes}"),
                         Received::Delta { bytes } => format!("delta {bytes}"),
                     };
-                    format!("{path} {} after {previous}, {how}", text(payload))
+                    let lost = if *lost { ", after a loss" } else { "" };
+                    format!("{path} {} after {previous}, {how}{lost}", text(payload))
                 }
             }
         }
@@ -145,7 +174,7 @@ fn string() -> TopicSpecification {
 fn unsubscribed(id: i32) -> Message {
     let body = UnsubscriptionNotice {
         topic: TopicId(id),
-        reason: UnsubscriptionReason::Removed,
+        reason: WireReason::Removed,
     };
     notice(0, UnsubscriptionNotification::ID, body.to_bytes(VERSION))
 }
@@ -355,7 +384,7 @@ fn the_end_of_the_session_answers_what_waits() {
             "closed by the server",
         ),
         (
-            |bench| bench.machine.handle_end("reset".to_owned()),
+            |bench| bench.machine.handle_end("reset".to_owned(), ZERO),
             "the connection was lost: reset",
         ),
         (
@@ -393,11 +422,12 @@ fn only_pings_of_the_server_keep_the_session_alive() {
         .at(3 * PING_INTERVAL)
         .expect(&["ended: the connection was lost: no ping of the server for 20 s"]);
 
-    let limits = Limits {
+    let silent = Accepted {
         ping_interval: ZERO,
-        message_bytes_max: 1024,
+        ..accepted(ResponseCode::OK, 1024)
     };
-    assert_eq!(Machine::<u32>::new(limits).poll_timeout(), None);
+    let machine = Machine::<u32>::new(&silent, Reconnect::never(), 1);
+    assert_eq!(machine.poll_timeout(), None);
 }
 
 #[test]
@@ -406,7 +436,7 @@ fn closing_tells_the_server_and_waits_for_it() {
         |bench| {
             bench.receive_bytes(bytes("1c"));
         },
-        |bench| bench.machine.handle_end("ended".to_owned()),
+        |bench| bench.machine.handle_end("ended".to_owned(), ZERO),
         |bench| {
             bench.at(CLOSE_WAIT);
         },

@@ -5,7 +5,7 @@
 //! applied: after it all values of the topic would be wrong, so it ends the session.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -13,7 +13,7 @@ use bytes::Bytes;
 use suffuse_proto::{
     Path, Selector, TopicSpecification, TopicType,
     message::TopicId,
-    services::topics::{SubscriptionNotice, UnsubscriptionNotice, UnsubscriptionReason},
+    services::topics::{self, SubscriptionNotice, UnsubscriptionNotice},
     specification::keys,
     value::delta,
 };
@@ -42,8 +42,47 @@ pub(crate) enum TopicEvent {
         payload: Bytes,
         previous: Option<Bytes>,
         received: Received,
+        /// Whether earlier values may have been lost in a reconnection.
+        lost: bool,
     },
     Unsubscribed(UnsubscriptionReason),
+}
+
+/// Why a session is not subscribed to a topic any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnsubscriptionReason {
+    /// The session asked for it.
+    Requested,
+    /// The server or another session did it.
+    Control,
+    /// The topic was removed.
+    Removed,
+    /// The session may not read the topic any more.
+    Authorization,
+    /// Unknown.
+    Unknown,
+    /// The session was too slow for a topic with `CONFLATION=unsubscribe`.
+    BackPressure,
+    /// The branch mappings of the session changed.
+    BranchMappings,
+    /// Messages were lost in a reconnection, so all subscriptions begin anew: what the session is
+    /// still subscribed to is announced again.
+    SubscriptionRefresh,
+}
+
+impl From<topics::UnsubscriptionReason> for UnsubscriptionReason {
+    fn from(reason: topics::UnsubscriptionReason) -> Self {
+        match reason {
+            topics::UnsubscriptionReason::Requested => Self::Requested,
+            topics::UnsubscriptionReason::Control => Self::Control,
+            topics::UnsubscriptionReason::Removed => Self::Removed,
+            topics::UnsubscriptionReason::Authorization => Self::Authorization,
+            topics::UnsubscriptionReason::Unknown => Self::Unknown,
+            topics::UnsubscriptionReason::BackPressure => Self::BackPressure,
+            topics::UnsubscriptionReason::BranchMappings => Self::BranchMappings,
+        }
+    }
 }
 
 /// How a value came to the client.
@@ -81,6 +120,8 @@ struct Topic {
     specification: Arc<TopicSpecification>,
     value: Option<Bytes>,
     listeners: Vec<ListenerId>,
+    /// Whether values were lost of which no listener was told yet.
+    lost: bool,
 }
 
 impl Topic {
@@ -109,10 +150,12 @@ impl Topic {
     fn set(&mut self, payload: Bytes, received: Received) -> Vec<Delivery> {
         let kept = self.retains_value().then(|| payload.clone());
         let previous = std::mem::replace(&mut self.value, kept);
+        let lost = std::mem::take(&mut self.lost);
         self.deliveries(&TopicEvent::Value {
             payload,
             previous,
             received,
+            lost,
         })
     }
 }
@@ -124,6 +167,8 @@ pub(super) struct Topics {
     by_path: BTreeMap<Path, TopicId>,
     listeners: BTreeMap<ListenerId, Listener>,
     last_listener: u64,
+    /// What was subscribed when messages were lost, and was not announced again yet.
+    refreshed: BTreeSet<Path>,
 }
 
 impl Topics {
@@ -152,6 +197,7 @@ impl Topics {
                     payload,
                     previous: None,
                     received: Received::Cached,
+                    lost: false,
                 };
                 deliveries.push(topic.delivery(id, event));
             }
@@ -187,7 +233,9 @@ impl Topics {
             specification: Arc::new(notice.specification),
             value: None,
             listeners: Vec::new(),
+            lost: false,
         };
+        topic.lost = self.refreshed.remove(&topic.path);
         let wanting = self
             .listeners
             .iter()
@@ -201,7 +249,7 @@ impl Topics {
 
     pub(super) fn unsubscribed(&mut self, notice: &UnsubscriptionNotice) -> Vec<Delivery> {
         match self.remove(notice.topic) {
-            Some(topic) => topic.deliveries(&TopicEvent::Unsubscribed(notice.reason)),
+            Some(topic) => topic.deliveries(&TopicEvent::Unsubscribed(notice.reason.into())),
             None => Vec::new(),
         }
     }
@@ -243,6 +291,20 @@ impl Topics {
             )
         })?;
         Ok(topic.set(payload, Received::Delta { bytes: received }))
+    }
+
+    /// Forgets all topics, because messages were lost: the server announces them again.
+    pub(super) fn refresh(&mut self) -> Vec<Delivery> {
+        let mut by_id = std::mem::take(&mut self.by_id);
+        let mut deliveries = Vec::new();
+        for (path, id) in std::mem::take(&mut self.by_path) {
+            let topic = by_id.remove(&id).expect("a path leads to a topic");
+            deliveries.extend(topic.deliveries(&TopicEvent::Unsubscribed(
+                UnsubscriptionReason::SubscriptionRefresh,
+            )));
+            self.refreshed.insert(path);
+        }
+        deliveries
     }
 
     fn remove(&mut self, id: TopicId) -> Option<Topic> {

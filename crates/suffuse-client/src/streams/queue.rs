@@ -192,14 +192,22 @@ fn merged(older: Item, newer: Item) -> Item {
     } = newer;
     let event = match (older.event, event) {
         (
-            TopicEvent::Value { previous, .. },
             TopicEvent::Value {
-                payload, received, ..
+                previous,
+                lost: older_lost,
+                ..
+            },
+            TopicEvent::Value {
+                payload,
+                received,
+                lost,
+                ..
             },
         ) => TopicEvent::Value {
             payload,
             previous,
             received,
+            lost: lost || older_lost,
         },
         (_, event) => event,
     };
@@ -216,10 +224,10 @@ mod tests {
     use std::task::Context;
 
     use bytes::Bytes;
-    use suffuse_proto::{TopicType, services::topics::UnsubscriptionReason};
+    use suffuse_proto::TopicType;
 
     use super::*;
-    use crate::machine::topics::{ListenerId, Received};
+    use crate::machine::topics::{ListenerId, Received, UnsubscriptionReason};
 
     fn delivery(path: &str, event: TopicEvent) -> Delivery {
         Delivery {
@@ -238,6 +246,7 @@ mod tests {
                 payload: bytes(number),
                 previous: number.checked_sub(1).map(bytes),
                 received: Received::Value { bytes: 1 },
+                lost: false,
             },
         )
     }

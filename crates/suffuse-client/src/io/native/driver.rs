@@ -2,6 +2,8 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    future::pending,
+    hash::{BuildHasher as _, RandomState},
     sync::Arc,
     time::Duration,
 };
@@ -9,19 +11,22 @@ use std::{
 use bytes::Bytes;
 use tokio::{
     sync::mpsc::error::TrySendError,
+    task::JoinSet,
     time::{Instant, sleep_until, timeout},
 };
-use tracing::info;
+use tracing::{Instrument as _, Span, info};
 
-use super::{Connected, LinkTasks};
+use super::{Connected, LinkTasks, Reconnector};
 use crate::{
+    builder::ConnectEvent,
     error::CloseReason,
     io::link::{Incoming, Link},
     machine::{
-        Limits, Machine, Output,
+        Machine, Output,
+        reconnect::{AttemptId, FailedAttempt},
         topics::{Delivery, ListenerId},
     },
-    session::{Command, DriverEnds, Ticket},
+    session::{Command, DriverEnds, SessionState, Ticket},
     streams::Queue,
 };
 
@@ -33,49 +38,58 @@ const UNSENT_MAX: usize = 1024;
 const LAST_WRITE: Duration = Duration::from_millis(500);
 
 /// The task of one session.
-#[derive(Debug)]
 pub(super) struct Driver {
     machine: Machine<Ticket>,
-    link: Link,
-    tasks: LinkTasks,
+    /// None while the connection is lost.
+    line: Option<Line>,
+    /// The attempt to reconnect, if one is made.
+    attempt: JoinSet<Reconnected>,
+    reconnector: Reconnector,
     ends: DriverEnds,
     queues: HashMap<ListenerId, Arc<Queue>>,
-    /// What the link has no room for yet.
-    unsent: VecDeque<Bytes>,
     batch: Vec<Incoming>,
     has_handles: bool,
     start: Instant,
 }
 
+/// A link and what belongs to it. When this is dropped, the connection ends.
+#[derive(Debug)]
+struct Line {
+    link: Link,
+    tasks: LinkTasks,
+    /// What the link has no room for yet.
+    unsent: VecDeque<Bytes>,
+}
+
+/// How an attempt to reconnect ended.
+type Reconnected = (AttemptId, Result<Connected, FailedAttempt>);
+
 /// What the driver was woken by.
 enum Wake {
     Room,
     Messages,
+    Attempt(Box<Reconnected>),
     Command(Option<Command>),
     Time,
 }
 
 impl Driver {
-    pub(super) fn new(connected: Connected, ends: DriverEnds) -> Self {
+    pub(super) fn new(connected: Connected, ends: DriverEnds, reconnector: Reconnector) -> Self {
         let Connected {
             accepted,
             link,
             tasks,
+            ..
         } = connected;
-        let limits = Limits {
-            ping_interval: accepted.ping_interval,
-            message_bytes_max: usize::try_from(accepted.sequence_or_message_bytes_max)
-                .ok()
-                .filter(|bytes| *bytes > 0)
-                .unwrap_or(usize::MAX),
-        };
+        // Each `RandomState` has random keys.
+        let seed = RandomState::new().hash_one(accepted.session);
         Self {
-            machine: Machine::new(limits),
-            link,
-            tasks,
+            machine: Machine::new(&accepted, reconnector.plan.reconnect.clone(), seed),
+            line: Some(Line::new(link, tasks)),
+            attempt: JoinSet::new(),
+            reconnector,
             ends,
             queues: HashMap::new(),
-            unsent: VecDeque::new(),
             batch: Vec::new(),
             has_handles: true,
             start: Instant::now(),
@@ -93,38 +107,31 @@ impl Driver {
         };
         info!(%reason, "closed");
         // The reason is there before the tickets of waiting requests are dropped.
-        self.ends.ended.send_replace(Some(reason));
+        let closed = SessionState::Closed(reason.clone());
+        self.ends.state.send_replace(closed);
         self.queues.values().for_each(|queue| queue.end());
-        let Self {
-            link,
-            mut tasks,
-            ends,
-            ..
-        } = self;
-        drop((link, ends));
-        let _ = timeout(LAST_WRITE, tasks.writers.join_next()).await;
+        self.reconnector.plan.emit(|| ConnectEvent::Closed { reason });
+        let Self { line, ends, .. } = self;
+        drop(ends);
+        if let Some(Line {
+            link, mut tasks, ..
+        }) = line
+        {
+            drop(link);
+            let _ = timeout(LAST_WRITE, tasks.writers.join_next()).await;
+        }
     }
 
     /// Waits for something to do.
     async fn wait(&mut self) -> Wake {
-        let has_unsent = !self.unsent.is_empty();
-        let takes_more = self.unsent.len() < UNSENT_MAX;
         let deadline = self
             .machine
             .poll_timeout()
             .map(|deadline| self.start + deadline);
+        let (line, batch) = (&mut self.line, &mut self.batch);
         tokio::select! {
-            room = self.link.outgoing.reserve(), if has_unsent => {
-                if room.is_err() {
-                    // The link is gone; it says why where it brings messages.
-                    self.unsent.clear();
-                }
-                Wake::Room
-            }
-            // Cancel-safe: what was taken is in the batch.
-            _ = self.link.incoming.recv_many(&mut self.batch, BATCH_MAX), if takes_more => {
-                Wake::Messages
-            }
+            wake = wait_for_line(line.as_mut(), batch) => wake,
+            Some(Ok(reconnected)) = self.attempt.join_next() => Wake::Attempt(Box::new(reconnected)),
             // Always taken, so that a session can be closed while its link is stuck.
             command = self.ends.commands.recv(), if self.has_handles => Wake::Command(command),
             () = sleep_until(deadline.unwrap_or(self.start)), if deadline.is_some() => Wake::Time,
@@ -136,6 +143,7 @@ impl Driver {
         match wake {
             Wake::Room => {}
             Wake::Messages => self.handle_messages(now),
+            Wake::Attempt(reconnected) => self.handle_attempt(*reconnected, now),
             Wake::Command(Some(command)) => self.handle_command(command, now),
             Wake::Command(None) => {
                 self.has_handles = false;
@@ -147,13 +155,31 @@ impl Driver {
 
     fn handle_messages(&mut self, now: Duration) {
         if self.batch.is_empty() {
-            return self.machine.handle_end("its task stopped".to_owned());
+            return self.machine.handle_end("its task stopped".to_owned(), now);
         }
         for incoming in std::mem::take(&mut self.batch) {
             match incoming {
                 Ok(message) => self.machine.handle_message(message, now),
-                Err(what) => self.machine.handle_end(what),
+                Err(what) => self.machine.handle_end(what, now),
             }
+        }
+    }
+
+    fn handle_attempt(&mut self, (attempt, result): Reconnected, now: Duration) {
+        match result {
+            Ok(connected) => {
+                let Connected {
+                    transport,
+                    accepted,
+                    link,
+                    tasks,
+                } = connected;
+                if self.machine.handle_connected(attempt, &accepted, now) {
+                    self.line = Some(Line::new(link, tasks));
+                    self.ends.transport.send_replace(transport);
+                }
+            }
+            Err(failed) => self.machine.handle_failed(attempt, &failed, now),
         }
     }
 
@@ -193,14 +219,58 @@ impl Driver {
     fn perform(&mut self) -> Option<CloseReason> {
         while let Some(output) = self.machine.poll_output() {
             match output {
-                Output::Send(message) => self.unsent.push_back(message),
+                Output::Send(message) => {
+                    if let Some(line) = &mut self.line {
+                        line.unsent.push_back(message);
+                    }
+                }
                 Output::Answer(ticket, result) => ticket.answer(result),
                 Output::Topic(delivery) => self.deliver(delivery),
+                Output::Disconnect => self.line = None,
+                Output::Recovering {
+                    attempt,
+                    pause,
+                    cause,
+                } => self.tell_recovering(attempt, pause, cause),
+                Output::Connect(attempt, parameters) => {
+                    let connected = self.reconnector.attempt(parameters);
+                    let named = async move { (attempt, connected.await) };
+                    // One that was given up is aborted.
+                    self.attempt = JoinSet::new();
+                    self.attempt.spawn(named.instrument(Span::current()));
+                }
+                Output::Recovered { lost } => self.tell_recovered(lost),
                 Output::Ended(reason) => return Some(reason),
             }
         }
-        self.flush();
+        if let Some(line) = &mut self.line {
+            line.flush();
+        }
         None
+    }
+
+    fn tell_recovering(&self, attempt: u32, pause: Duration, cause: String) {
+        info!(attempt, ?pause, cause, "the connection is lost");
+        self.ends.state.send_replace(SessionState::Recovering {
+            attempt,
+            pause,
+            cause: cause.clone(),
+        });
+        self.reconnector.plan.emit(|| ConnectEvent::Recovering {
+            attempt,
+            pause,
+            cause,
+        });
+    }
+
+    fn tell_recovered(&self, lost: bool) {
+        let transport = *self.ends.transport.borrow();
+        info!(%transport, lost, "connected again");
+        let connected = SessionState::Connected { transport };
+        self.ends.state.send_replace(connected);
+        self.reconnector
+            .plan
+            .emit(|| ConnectEvent::Recovered { transport, lost });
     }
 
     fn deliver(&mut self, delivery: Delivery) {
@@ -211,6 +281,40 @@ impl Driver {
         if !queue.push(delivery) {
             self.queues.remove(&listener);
             self.machine.unlisten(listener);
+        }
+    }
+}
+
+async fn wait_for_line(line: Option<&mut Line>, batch: &mut Vec<Incoming>) -> Wake {
+    match line {
+        Some(line) => line.wait(batch).await,
+        None => pending().await,
+    }
+}
+
+impl Line {
+    fn new(link: Link, tasks: LinkTasks) -> Self {
+        Self {
+            link,
+            tasks,
+            unsent: VecDeque::new(),
+        }
+    }
+
+    /// Waits for room, or for messages, which are put into the batch. Cancel-safe.
+    async fn wait(&mut self, batch: &mut Vec<Incoming>) -> Wake {
+        let has_unsent = !self.unsent.is_empty();
+        let takes_more = self.unsent.len() < UNSENT_MAX;
+        tokio::select! {
+            room = self.link.outgoing.reserve(), if has_unsent => {
+                if room.is_err() {
+                    // The link is gone; it says why where it brings messages.
+                    self.unsent.clear();
+                }
+                Wake::Room
+            }
+            // What was taken is in the batch.
+            _ = self.link.incoming.recv_many(batch, BATCH_MAX), if takes_more => Wake::Messages,
         }
     }
 

@@ -32,6 +32,7 @@ use crate::{
     attempt::{Failure, Stage},
     io::link::{self, Link},
     machine::VERSION,
+    transport::Transport,
 };
 
 /// The most bytes of an answer to a connection request that are read; a real one has 55.
@@ -70,14 +71,14 @@ pub(super) async fn connect(
     let body = http::body(response, RESPONSE_BYTES_MAX)
         .await
         .map_err(problem)?;
-    let accepted = match super::accepted(body) {
+    let accepted = match super::accepted(body, request) {
         Err(Failure::Response { problem: what }) => return Err(problem(what)),
         accepted => accepted?,
     };
     let (link, ends) = Link::new();
     let exchange = |connection, mode| Exchange {
         dialer: dialer.clone(),
-        token: accepted.token,
+        token: accepted.token.clone(),
         connection,
         mode,
         sequence: 0,
@@ -90,6 +91,7 @@ pub(super) async fn connect(
         .writers
         .spawn(send(exchange(None, "2"), ends.outgoing, ends.incoming));
     Ok(Connected {
+        transport: Transport::HttpPolling,
         accepted,
         link,
         tasks,

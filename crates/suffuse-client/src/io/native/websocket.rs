@@ -29,6 +29,7 @@ use crate::{
     attempt::{Failure, Stage},
     io::link::{self, Link, LinkEnds},
     text::shortened,
+    transport::Transport,
 };
 
 /// How many messages are written in one go.
@@ -55,9 +56,10 @@ pub(super) async fn connect(
             problem: http::chain(&error),
         })?;
     let mut socket = open_socket(upgraded).await;
-    let accepted = connection_response(&mut socket).await?;
+    let accepted = connection_response(&mut socket, request).await?;
     let (link, ends) = Link::new();
     Ok(Connected {
+        transport: Transport::WebSocket,
         accepted,
         link,
         tasks: start(socket, ends),
@@ -117,11 +119,14 @@ async fn open_socket(upgraded: hyper::upgrade::Upgraded) -> Socket {
 }
 
 /// Waits for the connection response, which is the first message.
-async fn connection_response(socket: &mut Socket) -> Result<Accepted, Failure> {
+async fn connection_response(
+    socket: &mut Socket,
+    request: &ConnectionRequest,
+) -> Result<Accepted, Failure> {
     let stage = Stage::Response;
     loop {
         match socket.next().await {
-            Some(Ok(Message::Binary(bytes))) => return super::accepted(bytes),
+            Some(Ok(Message::Binary(bytes))) => return super::accepted(bytes, request),
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
             Some(Ok(Message::Text(_))) => {
                 return Err(Failure::Response {
