@@ -3,8 +3,8 @@
 use std::{fmt, fs, future::Future, path::Path, time::Duration};
 
 use suffuse_client::{
-    Attempt, Builder, CloseReason, ConnectEvent, Failure as AttemptFailure, Proxy, RequestError,
-    Session,
+    Attempt, Builder, CloseReason, ConnectEvent, Failure as AttemptFailure, Proxy, Reconnect,
+    RequestError, Session,
 };
 
 use crate::{
@@ -78,7 +78,9 @@ pub(crate) async fn with_session<T>(
 pub(crate) fn builder(args: &ConnectionArgs) -> Result<Builder, Failure> {
     let mut builder = Session::builder()
         .url(&args.url)
-        .attempt_timeout(args.timeout);
+        .attempt_timeout(args.timeout)
+        .reconnect(Reconnect::within(args.reconnect_timeout))
+        .on_event(|event| tell_recovery(&event));
     if let Some(transports) = &args.transports {
         builder = builder.transports(transports.iter().copied());
     }
@@ -152,9 +154,42 @@ pub(crate) fn ended(reason: &CloseReason) -> Failure {
     )
 }
 
-/// Prints what happens while a session is opened, to standard error.
+/// Prints that a connection is lost and made anew, to standard error.
+fn tell_recovery(event: &ConnectEvent) {
+    match event {
+        ConnectEvent::Recovering {
+            attempt,
+            pause,
+            cause,
+        } => output::note(format_args!(
+            "connection lost: {}; attempt {attempt} to reconnect in {:.1} s",
+            output::printable(cause),
+            pause.as_secs_f64()
+        )),
+        ConnectEvent::Recovered { transport, lost } => output::note(format_args!(
+            "connected again over {transport}{}",
+            match lost {
+                true => "; messages were lost, so every topic begins anew",
+                false => ", nothing was lost",
+            }
+        )),
+        ConnectEvent::Attempt { .. }
+        | ConnectEvent::Failed { .. }
+        | ConnectEvent::Retry { .. }
+        | ConnectEvent::Connected { .. }
+        | ConnectEvent::Closed { .. }
+        | _ => {}
+    }
+}
+
+/// Prints what happens while a session is opened, and to its connection later, to standard error.
 pub(crate) fn trace(event: &ConnectEvent) {
     match event {
+        ConnectEvent::Recovering { .. } | ConnectEvent::Recovered { .. } => tell_recovery(event),
+        ConnectEvent::Closed { reason } => output::note(format_args!(
+            "closed: {}",
+            output::printable(&reason.to_string())
+        )),
         ConnectEvent::Attempt {
             number,
             of,

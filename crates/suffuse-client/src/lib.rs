@@ -93,9 +93,9 @@ pub use features::{
     session_properties::Properties,
     topics::{Fetch, FetchResult, FetchedTopic, Topics},
 };
+pub use machine::topics::UnsubscriptionReason;
 #[cfg(not(target_arch = "wasm32"))]
 pub use proxy::Proxy;
-pub use machine::topics::UnsubscriptionReason;
 pub use reconnect::{Backoff, FixedInterval, NextAttempt, Reconnect, ReconnectStrategy};
 pub use retry::Retry;
 pub use session::{Session, SessionState};

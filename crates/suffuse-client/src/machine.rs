@@ -28,8 +28,8 @@ use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
 use suffuse_proto::{
-    Codec as _, DecodeError, ErrorReason, Message, Service as _, SessionId, SessionToken, TopicType,
-    Version,
+    Codec as _, DecodeError, ErrorReason, Message, Service as _, SessionId, SessionToken,
+    TopicType, Version,
     handshake::{self, Accepted},
     message::{ConversationId, Encoding, ServiceId, TopicId},
     service::{SubscriptionNotification, SystemPing, UnsubscriptionNotification, UserPing},
@@ -123,7 +123,7 @@ impl<Ticket> Machine<Ticket> {
     pub(crate) fn new(accepted: &Accepted, reconnect: Reconnect, seed: u64) -> Self {
         Self {
             id: accepted.session,
-            token: accepted.token.clone(),
+            token: accepted.token,
             ping_interval: accepted.ping_interval,
             message_bytes_max: message_bytes_max(accepted),
             reconnection: Reconnection::new(reconnect, seed),

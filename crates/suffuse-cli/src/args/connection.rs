@@ -38,7 +38,7 @@ pub(crate) struct ConnectionArgs {
     /// A file with the password, without its last line break
     #[arg(long, value_name = "FILE", requires = "principal")]
     pub(crate) credentials_file: Option<PathBuf>,
-    /// A forward proxy, as http://HOST:PORT; a password is safer in --proxy-from-env
+    /// A forward proxy, as http://HOST:PORT; with a password rather --proxy-from-env
     #[arg(long, value_name = "URL", conflicts_with = "proxy_from_env")]
     pub(crate) proxy: Option<String>,
     /// The forward proxy of http_proxy, https_proxy, all_proxy and no_proxy
@@ -56,6 +56,9 @@ pub(crate) struct ConnectionArgs {
     /// The longest wait for the connection, and for each answer
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse::duration)]
     pub(crate) timeout: Duration,
+    /// How long a lost connection is made anew; 0: not at all
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse::duration_or_zero)]
+    pub(crate) reconnect_timeout: Duration,
     /// text or json
     #[arg(
         long,

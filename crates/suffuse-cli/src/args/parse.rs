@@ -69,3 +69,10 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         .filter(|found| !found.is_zero() && *found <= DURATION_MAX)
         .ok_or_else(|| "expected a time with its unit, such as 500ms, 10s or 5min".to_owned())
 }
+
+pub(super) fn duration_or_zero(text: &str) -> Result<Duration, String> {
+    match text.trim_start_matches('0').is_empty() && !text.is_empty() {
+        true => Ok(Duration::ZERO),
+        false => duration(text).map_err(|expected| format!("{expected}, or 0")),
+    }
+}

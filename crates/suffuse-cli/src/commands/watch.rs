@@ -125,7 +125,8 @@ fn end_line(path: &Path, reason: UnsubscriptionReason, output: Output) -> String
         UnsubscriptionReason::Authorization => "may not be read any more",
         UnsubscriptionReason::BackPressure => "unsubscribed: this session was too slow",
         UnsubscriptionReason::BranchMappings => "unsubscribed: the branch mappings changed",
-        UnsubscriptionReason::Unknown => "unsubscribed for an unknown reason",
+        UnsubscriptionReason::SubscriptionRefresh => "begins anew: messages were lost",
+        UnsubscriptionReason::Unknown | _ => "unsubscribed for an unknown reason",
     };
     match output {
         Output::Text => format!("{}  ({word})", output::printable(path.as_str())),

@@ -1,6 +1,8 @@
 //! Why a request failed, and why a session ended.
 
-use suffuse_proto::{DecodeError, ErrorReason, ResponseCode, path::PathError, selector::SelectorError};
+use suffuse_proto::{
+    DecodeError, ErrorReason, ResponseCode, path::PathError, selector::SelectorError,
+};
 
 use crate::topic::ValueError;
 

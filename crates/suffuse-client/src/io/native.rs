@@ -96,10 +96,7 @@ pub(crate) async fn open(
 }
 
 /// Makes attempts in the order of the list, until one gets a session.
-async fn cascade(
-    plan: &Plan,
-    dialer: &Dialer,
-) -> Result<(Connected, Vec<Attempt>), ConnectError> {
+async fn cascade(plan: &Plan, dialer: &Dialer) -> Result<(Connected, Vec<Attempt>), ConnectError> {
     let mut attempts = Vec::new();
     let mut step = plan.cascade.start();
     loop {

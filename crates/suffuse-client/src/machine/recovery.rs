@@ -69,7 +69,9 @@ impl<Ticket> Waiting<Ticket> {
     }
 
     /// Returns all requests, and forgets them.
-    pub(super) fn take_all(&mut self) -> impl Iterator<Item = WaitingRequest<Ticket>> + use<Ticket> {
+    pub(super) fn take_all(
+        &mut self,
+    ) -> impl Iterator<Item = WaitingRequest<Ticket>> + use<Ticket> {
         std::mem::take(self).requests.into_iter()
     }
 }
@@ -93,9 +95,10 @@ impl<Ticket> Machine<Ticket> {
             Phase::Closing { .. } => return self.end(reason),
             Phase::Away | Phase::Ended(_) => return,
         }
-        let cause = match &reason {
-            CloseReason::ConnectionLost { what } => what.clone(),
-            reason => reason.to_string(),
+        let cause = if let CloseReason::ConnectionLost { what } = &reason {
+            what.clone()
+        } else {
+            reason.to_string()
         };
         let step = self.reconnection.on_lost(cause.clone(), now);
         if step == Step::GiveUp(GiveUp::Off) {
@@ -159,7 +162,7 @@ impl<Ticket> Machine<Ticket> {
                 return Err(CloseReason::ProtocolError { what });
             }
         }
-        self.token = accepted.token.clone();
+        self.token = accepted.token;
         self.ping_interval = accepted.ping_interval;
         self.last_ping = now;
         self.phase = Phase::Open;
@@ -218,7 +221,7 @@ impl<Ticket> Machine<Ticket> {
         // Beyond what the field takes, the server finds that the counts differ, and says 106.
         let number = |number: Number| i32::try_from(number).unwrap_or(i32::MAX);
         Reconnect {
-            token: Some(self.token.clone()),
+            token: Some(self.token),
             client_sequence: number(self.sent.oldest()),
             server_sequence: number(self.received),
         }

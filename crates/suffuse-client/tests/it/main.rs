@@ -9,6 +9,7 @@ mod logs;
 mod peer;
 mod polling;
 mod proxies;
+mod reconnect;
 mod retries;
 mod server;
 mod sessions;

@@ -185,12 +185,27 @@ pub(crate) fn ok(length: usize) -> String {
 
 /// The connection response of an accepted session, with a ping interval in milliseconds.
 pub(crate) fn accepted(ping_interval: u64) -> Vec<u8> {
-    let mut response = vec![0x23, 29, 100];
+    response(100, ping_interval, 1 << 20)
+}
+
+/// The connection response of a session that was resumed, with the number of the next message that the
+/// server expects.
+pub(crate) fn resumed(next: u32) -> Vec<u8> {
+    response(105, 90_000, next)
+}
+
+/// The connection response of a session that was resumed with loss.
+pub(crate) fn resumed_with_loss() -> Vec<u8> {
+    response(106, 90_000, 1 << 20)
+}
+
+fn response(code: u8, ping_interval: u64, last: u32) -> Vec<u8> {
+    let mut response = vec![0x23, 29, code];
     response.extend(1u64.to_be_bytes());
     response.extend(2u64.to_be_bytes());
     response.extend(b"n00.abcdefghijklmnopqrst");
     response.extend(ping_interval.to_be_bytes());
-    response.extend((1u32 << 20).to_be_bytes());
+    response.extend(last.to_be_bytes());
     response
 }
 

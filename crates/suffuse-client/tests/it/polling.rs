@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use suffuse_client::{CloseReason, Session, Transport};
+use suffuse_client::{CloseReason, Reconnect, Session, Transport};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},
@@ -16,27 +16,27 @@ use tokio::{
 use crate::peer::{accepted, within};
 
 /// A request as the server sees it, and where to put its answer.
-struct Exchange {
+pub(crate) struct Exchange {
     headers: hyper::HeaderMap,
     path: String,
-    body: Bytes,
+    pub(crate) body: Bytes,
     answer: oneshot::Sender<Response<Full<Bytes>>>,
     /// Which connection it came on, from 0.
     connection: usize,
 }
 
 impl Exchange {
-    fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
             .map_or("", |value| value.to_str().unwrap())
     }
 
-    fn answer(self, body: impl Into<Bytes>) {
+    pub(crate) fn answer(self, body: impl Into<Bytes>) {
         let _ = self.answer.send(Response::new(Full::new(body.into())));
     }
 
-    fn answer_with(self, status: u16, header: (&'static str, &'static str)) {
+    pub(crate) fn answer_with(self, status: u16, header: (&'static str, &'static str)) {
         let response = Response::builder()
             .status(status)
             .header(header.0, header.1);
@@ -45,15 +45,19 @@ impl Exchange {
 }
 
 /// A session, and the requests that its server gets.
-struct Pair {
-    session: Session,
-    requests: mpsc::Receiver<Exchange>,
+pub(crate) struct Pair {
+    pub(crate) session: Session,
+    pub(crate) requests: mpsc::Receiver<Exchange>,
     connect: hyper::HeaderMap,
     _server: JoinSet<()>,
 }
 
 impl Pair {
     async fn connect() -> Self {
+        Self::connect_with(Reconnect::never()).await
+    }
+
+    pub(crate) async fn connect_with(reconnect: Reconnect) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let builder = Session::builder()
             .url(format!(
@@ -62,7 +66,8 @@ impl Pair {
             ))
             .transports([Transport::HttpPolling])
             .principal("contrôl")
-            .credentials("secret");
+            .credentials("secret")
+            .reconnect(reconnect);
         let (sender, mut requests) = mpsc::channel(16);
         let mut server = JoinSet::new();
         server.spawn(serve(listener, sender));
@@ -85,7 +90,7 @@ impl Pair {
         }
     }
 
-    async fn next(&mut self, mode: &str) -> Exchange {
+    pub(crate) async fn next(&mut self, mode: &str) -> Exchange {
         let exchange = within(self.requests.recv()).await.expect("a request");
         assert_eq!(exchange.header("m"), mode);
         assert_eq!(exchange.header("c"), "n00.abcdefghijklmnopqrst");

@@ -43,7 +43,10 @@ fn watched(builder: Builder) -> (Builder, Arc<Mutex<Vec<String>>>) {
             }
             ConnectEvent::Retry { number, of, after } => format!("retry {number}/{of} {after:?}"),
             ConnectEvent::Connected { attempt } => format!("{} connected", attempt.number),
-            event => panic!("{event:?}"),
+            ConnectEvent::Recovering { .. }
+            | ConnectEvent::Recovered { .. }
+            | ConnectEvent::Closed { .. }
+            | _ => panic!("{event:?}"),
         };
         seen.lock().unwrap().push(text);
     });

@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use suffuse_client::{
-    AddResult, CloseReason, Comparison, OperandType, Operator, RequestError, Session, SizeInfo,
-    TopicSpecification, TopicType, Transport, UnsubscriptionReason, UpdateConstraint, keys,
+    AddResult, Builder, CloseReason, Comparison, OperandType, Operator, RequestError, Session,
+    SizeInfo, TopicSpecification, TopicType, Transport, UnsubscriptionReason, UpdateConstraint,
+    keys,
     streams::{Received, TopicNotice},
     topic::{Json, Raw, TopicWrite as _},
 };
@@ -36,14 +37,17 @@ pub(crate) async fn start() -> Server {
 }
 
 pub(crate) async fn connect(server: &Server, transport: Transport) -> Session {
-    let builder = Session::builder()
+    within(builder(server, transport).open()).await.unwrap()
+}
+
+pub(crate) fn builder(server: &Server, transport: Transport) -> Builder {
+    Session::builder()
         .server_host("127.0.0.1")
         .server_port(server.addresses()[0].port())
         .transports([transport])
         .request_path("/path/diffusion")
         .principal("admin")
-        .credentials("password");
-    within(builder.open()).await.unwrap()
+        .credentials("password")
 }
 
 /// Runs a test with a session over each transport.

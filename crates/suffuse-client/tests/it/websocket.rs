@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
-use suffuse_client::{CloseReason, RequestError, Session, Transport};
+use suffuse_client::{CloseReason, Reconnect, RequestError, Session, Transport};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_tungstenite::{
     WebSocketStream,
@@ -35,7 +35,8 @@ impl Pair {
             ))
             .principal("contrôl")
             .credentials("secret")
-            .property("shoe", "größe");
+            .property("shoe", "größe")
+            .reconnect(Reconnect::never());
         let accept = async {
             let (mut stream, _) = listener.accept().await.unwrap();
             let head = read_head(&mut stream).await;

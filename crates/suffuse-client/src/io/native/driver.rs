@@ -110,7 +110,9 @@ impl Driver {
         let closed = SessionState::Closed(reason.clone());
         self.ends.state.send_replace(closed);
         self.queues.values().for_each(|queue| queue.end());
-        self.reconnector.plan.emit(|| ConnectEvent::Closed { reason });
+        self.reconnector
+            .plan
+            .emit(|| ConnectEvent::Closed { reason });
         let Self { line, ends, .. } = self;
         drop(ends);
         if let Some(Line {

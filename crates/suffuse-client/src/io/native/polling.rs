@@ -78,7 +78,7 @@ pub(super) async fn connect(
     let (link, ends) = Link::new();
     let exchange = |connection, mode| Exchange {
         dialer: dialer.clone(),
-        token: accepted.token.clone(),
+        token: accepted.token,
         connection,
         mode,
         sequence: 0,

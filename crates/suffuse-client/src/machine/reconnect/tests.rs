@@ -80,13 +80,22 @@ fn the_whole_transition_table() {
             format!("{:?}", it.on_timeout(11 * SECOND))
         }),
         ("the attempt failed by 503", |it| {
-            format!("{:?}", it.on_failed(AttemptId(1), &failed([http(503)]), 3 * SECOND))
+            format!(
+                "{:?}",
+                it.on_failed(AttemptId(1), &failed([http(503)]), 3 * SECOND)
+            )
         }),
         ("the attempt was refused with 127", |it| {
-            format!("{:?}", it.on_failed(AttemptId(1), &failed([code(127)]), 3 * SECOND))
+            format!(
+                "{:?}",
+                it.on_failed(AttemptId(1), &failed([code(127)]), 3 * SECOND)
+            )
         }),
         ("the attempt was refused with 117", |it| {
-            format!("{:?}", it.on_failed(AttemptId(1), &failed([code(117)]), 3 * SECOND))
+            format!(
+                "{:?}",
+                it.on_failed(AttemptId(1), &failed([code(117)]), 3 * SECOND)
+            )
         }),
         ("the attempt was refused with 117, then 502", |it| {
             let failed = failed([code(117), http(502)]);
@@ -96,7 +105,10 @@ fn the_whole_transition_table() {
             format!("used: {}", it.on_connected(AttemptId(1), 3 * SECOND))
         }),
         ("an older attempt failed", |it| {
-            format!("{:?}", it.on_failed(AttemptId(0), &failed([code(117)]), 3 * SECOND))
+            format!(
+                "{:?}",
+                it.on_failed(AttemptId(0), &failed([code(117)]), 3 * SECOND)
+            )
         }),
         ("an older attempt connected", |it| {
             format!("used: {}", it.on_connected(AttemptId(0), 3 * SECOND))
@@ -226,10 +238,11 @@ fn jitter_follows_from_the_seed_and_spreads_the_clients() {
     let first_pause = |seed| {
         let reconnect =
             Reconnect::default().strategy(Backoff::full_jitter(SECOND * 100, SECOND * 100));
-        match Reconnection::new(reconnect, seed).on_lost("cut".to_owned(), SECOND) {
-            Step::Wait { pause, .. } => pause,
-            step => panic!("{step:?}"),
-        }
+        let step = Reconnection::new(reconnect, seed).on_lost("cut".to_owned(), SECOND);
+        let Step::Wait { pause, .. } = step else {
+            panic!("{step:?}");
+        };
+        pause
     };
     assert_eq!(first_pause(1), first_pause(1));
     // A hundred clients, and ten parts of the longest pause: no part is empty or crowded.
@@ -237,5 +250,8 @@ fn jitter_follows_from_the_seed_and_spreads_the_clients() {
     for seed in 0..100 {
         parts[usize::try_from(first_pause(seed).as_secs() / 10).unwrap()] += 1;
     }
-    assert!(parts.iter().all(|part| (3..=20).contains(part)), "{parts:?}");
+    assert!(
+        parts.iter().all(|part| (3..=20).contains(part)),
+        "{parts:?}"
+    );
 }
