@@ -24,6 +24,7 @@ use crate::{
 mod burst;
 mod lifecycle;
 mod publish;
+mod resuming;
 mod subscribe;
 
 pub use publish::Outbox;
@@ -109,7 +110,7 @@ impl Broker {
         match event {
             Event::Open { link, opening } => self.open(link, *opening, now),
             Event::Verified { ticket, is_right } => self.on_verified(ticket, is_right, now),
-            Event::Message { link, bytes } => self.on_message(link, bytes),
+            Event::Message { link, bytes } => self.on_message(link, bytes, now),
             Event::Ready { link } => self.on_ready(link),
             Event::Lost { link } => self.on_lost(link, now),
             Event::Fault { link, fault } => self.on_fault(link, fault),
@@ -205,7 +206,7 @@ impl Broker {
         }
     }
 
-    fn on_message(&mut self, link: LinkId, bytes: Bytes) {
+    fn on_message(&mut self, link: LinkId, bytes: Bytes, now: Instant) {
         let Some(key) = self.sessions.by_link(link) else {
             return; // Closed already: what was on the way is of no interest.
         };
@@ -226,10 +227,16 @@ impl Broker {
                 if session.conversations.is_new(conversation) {
                     self.settle_before(service);
                     crate::call::answer(self, key, service, conversation, body);
+                } else {
+                    self.on_repetition(key, now);
                 }
             }
             // The server's own requests need no answer, and answers to nothing are ignored (P§6.3).
-            Ok(Message::Response { .. } | Message::Error { .. }) => {}
+            Ok(Message::Response { conversation, .. } | Message::Error { conversation, .. }) => {
+                if !session.conversations.is_new_answer(conversation) {
+                    self.on_repetition(key, now);
+                }
+            }
             Ok(Message::Close) => self.close(key, CloseReason::ByClient, Closing::Normal),
             Ok(
                 Message::TopicValue { .. }

@@ -98,7 +98,7 @@ pub struct Ticket(pub u64);
 /// Something that the driver has to do.
 #[derive(Debug)]
 pub enum Effect {
-    /// The handshake of a link succeeded: send the response, then what the port gets.
+    /// The handshake of a link succeeded: send the response, then what the port gets, which it can get earlier.
     Accept {
         /// Which link.
         link: LinkId,
@@ -143,8 +143,11 @@ pub enum Closing {
     ProtocolError,
     /// The client sent a message that is too large: 1009.
     TooLarge,
-    /// The client did not answer a ping: the connection is ended, the session waits.
+    /// The client did not answer a ping, or lost messages that it should have sent again. The session waits for
+    /// another connection.
     Unresponsive,
+    /// The session has another connection: nothing more is sent on this one.
+    Replaced,
     /// The server stops: 1001.
     Shutdown,
 }

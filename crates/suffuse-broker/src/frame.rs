@@ -89,8 +89,26 @@ impl Frame {
 
     /// Visits the messages.
     pub fn messages(&self) -> impl Iterator<Item = &[u8]> {
-        let mut rest: &[u8] = &self.0.bytes;
+        self.spans()
+            .map(|Span { start, header, end }| &self.0.bytes[start + header..end])
+    }
+
+    /// Returns a frame for each of the messages, which share the bytes.
+    pub(crate) fn split(&self) -> impl Iterator<Item = Self> {
+        self.spans().map(|Span { start, header, end }| {
+            Self(Arc::new(Encoded {
+                bytes: self.0.bytes.slice(start..end),
+                header_bytes: u8::try_from(header).expect("a header has at most 10 bytes"),
+                messages: 1,
+            }))
+        })
+    }
+
+    /// Finds the messages.
+    fn spans(&self) -> impl Iterator<Item = Span> {
+        let mut start = 0;
         (0..self.0.messages).map(move |_| {
+            let rest = &self.0.bytes[start..];
             // The frames are our own: final, without mask.
             let (header, length) = match rest[1] {
                 126 => (4, u64::from(u16::from_be_bytes([rest[2], rest[3]]))),
@@ -102,12 +120,21 @@ impl Frame {
                 ),
                 length => (2, u64::from(length)),
             };
-            let end = header + usize::try_from(length).expect("the message is in memory");
-            let message = &rest[header..end];
-            rest = &rest[end..];
-            message
+            let end = start + header + usize::try_from(length).expect("the message is in memory");
+            let span = Span { start, header, end };
+            start = end;
+            span
         })
     }
+}
+
+/// Where a message is in a frame.
+struct Span {
+    /// Where its WebSocket header begins.
+    start: usize,
+    /// The length of that.
+    header: usize,
+    end: usize,
 }
 
 #[cfg(test)]
@@ -137,5 +164,6 @@ mod tests {
             frames[1].messages().collect::<Vec<_>>(),
             [frames[1].message()]
         );
+        assert_eq!(joined.split().collect::<Vec<_>>(), frames);
     }
 }

@@ -58,4 +58,4 @@ pub use event::{
 pub use frame::Frame;
 pub use security::{GlobalPermission, PathPermission, Principal, PrincipalStore};
 pub use session::CloseReason;
-pub use settings::Settings;
+pub use settings::{ReconnectPolicy, Settings};

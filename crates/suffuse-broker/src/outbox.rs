@@ -34,6 +34,9 @@ pub(crate) enum Item {
     /// Encoded messages that answer one request, and count as one: how many there are is not for the session
     /// to say.
     Series(Box<[Frame]>),
+    /// Encoded messages that were sent before, over a connection that broke. They are the first item if there
+    /// are any, count as one, and are no more than the session keeps for a reconnection.
+    Again(Box<[Frame]>),
     /// Topic data.
     Update {
         /// What changed.
@@ -50,6 +53,30 @@ pub(crate) enum Item {
         /// Why.
         reason: UnsubscriptionReason,
     },
+}
+
+impl Item {
+    /// Returns the updates of a burst, and everything else as it is.
+    fn split(self) -> Vec<Self> {
+        match self {
+            Self::Update { update, as_delta } if !update.parts().is_empty() => {
+                Self::updates(update.parts(), as_delta).collect()
+            }
+            item => vec![item],
+        }
+    }
+
+    /// Returns the items of updates of one topic that follow each other.
+    pub(crate) fn updates(updates: &[Arc<Update>], as_delta: bool) -> impl Iterator<Item = Self> {
+        updates
+            .iter()
+            .enumerate()
+            .map(move |(index, update)| Self::Update {
+                update: update.clone(),
+                // After the first one the session has the previous value.
+                as_delta: (as_delta || index > 0) && update.has_delta(),
+            })
+    }
 }
 
 /// The queue of a session.
@@ -137,7 +164,7 @@ impl Queue {
     fn append(&mut self, item: Item) {
         match &item {
             Item::Announce(..) | Item::Withdraw { .. } => self.notices += 1,
-            Item::Frame(_) | Item::Series(_) | Item::Update { .. } => {
+            Item::Frame(_) | Item::Series(_) | Item::Again(_) | Item::Update { .. } => {
                 self.bytes += bytes_of(&item);
                 self.kept_bytes += kept_bytes_of(&item);
             }
@@ -289,21 +316,57 @@ impl Queue {
         unsubscribe
     }
 
+    /// Takes what was sent before and goes again.
+    pub(crate) fn take_again(&mut self) -> Option<Box<[Frame]>> {
+        let is_again = |item: &mut Item| matches!(item, Item::Again(_));
+        let Some(Item::Again(frames)) = self.items.pop_front_if(is_again) else {
+            return None;
+        };
+        self.tidy_if_empty();
+        Some(frames)
+    }
+
+    /// Prepares the queue for another connection: `again` goes first, in the place of what was to go again
+    /// over the connection before. Without `bursts` each update goes alone.
+    pub(crate) fn resume(&mut self, again: Vec<Frame>, bursts: bool) {
+        self.take_again();
+        if !bursts {
+            let items = std::mem::take(&mut self.items);
+            self.items = items.into_iter().flat_map(Item::split).collect();
+            self.count_bytes();
+        }
+        if !again.is_empty() {
+            self.items.push_front(Item::Again(again.into()));
+        }
+    }
+
+    /// Forgets everything that waits.
+    pub(crate) fn clear(&mut self) {
+        *self = Self {
+            announced: self.announced,
+            ..Self::default()
+        };
+    }
+
     /// Takes the oldest item.
     pub(crate) fn pop(&mut self) -> Option<Item> {
         let item = self.items.pop_front()?;
         match &item {
             Item::Announce(..) | Item::Withdraw { .. } => self.notices -= 1,
-            Item::Frame(_) | Item::Series(_) | Item::Update { .. } => {
+            Item::Frame(_) | Item::Series(_) | Item::Again(_) | Item::Update { .. } => {
                 self.bytes -= bytes_of(&item);
                 self.kept_bytes -= kept_bytes_of(&item);
             }
         }
+        self.tidy_if_empty();
+        Some(item)
+    }
+
+    fn tidy_if_empty(&mut self) {
         if self.items.is_empty() {
             self.conflate_at = None;
             self.items.shrink_to(KEPT_CAPACITY_MAX);
         }
-        Some(item)
     }
 }
 
@@ -317,14 +380,22 @@ fn make_value(kept: &mut VecDeque<Item>, from_back: usize) {
 fn topic_of(item: &Item) -> Option<TopicId> {
     match item {
         Item::Update { update, .. } => Some(update.topic),
-        Item::Frame(_) | Item::Series(_) | Item::Announce(..) | Item::Withdraw { .. } => None,
+        Item::Frame(_)
+        | Item::Series(_)
+        | Item::Again(_)
+        | Item::Announce(..)
+        | Item::Withdraw { .. } => None,
     }
 }
 
 fn kept_bytes_of(item: &Item) -> usize {
     match item {
         Item::Update { update, .. } => update.kept_bytes(),
-        Item::Frame(_) | Item::Series(_) | Item::Announce(..) | Item::Withdraw { .. } => 0,
+        Item::Frame(_)
+        | Item::Series(_)
+        | Item::Again(_)
+        | Item::Announce(..)
+        | Item::Withdraw { .. } => 0,
     }
 }
 
@@ -333,7 +404,7 @@ fn bytes_of(item: &Item) -> usize {
         Item::Frame(frame) => frame.websocket().len(),
         Item::Series(frames) => frames.iter().map(|frame| frame.websocket().len()).sum(),
         Item::Update { update, as_delta } => update.payload_bytes(*as_delta),
-        Item::Announce(..) | Item::Withdraw { .. } => 0,
+        Item::Again(_) | Item::Announce(..) | Item::Withdraw { .. } => 0,
     }
 }
 

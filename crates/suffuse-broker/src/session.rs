@@ -22,10 +22,12 @@ use crate::{
     topic::TopicKey,
 };
 
+mod continuity;
 mod conversations;
 mod lifecycle;
 mod properties;
 
+pub(crate) use continuity::Continuity;
 pub(crate) use conversations::Conversations;
 pub(crate) use lifecycle::Phase;
 
@@ -80,6 +82,7 @@ pub(crate) struct Session {
     pub(crate) received: u32,
     /// What was sent last, for a reconnection.
     pub(crate) recovery: Recovery<Frame>,
+    pub(crate) continuity: Continuity,
 }
 
 /// Where a session came from: the fixed properties that never change.
@@ -96,6 +99,11 @@ pub(crate) struct Origin {
 }
 
 impl Session {
+    /// Returns whether it waits for its client to come back.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.phase == Phase::Lost
+    }
+
     /// Returns the id of the next request that the server makes.
     pub(crate) fn next_conversation(&mut self) -> ConversationId {
         self.conversations.next()

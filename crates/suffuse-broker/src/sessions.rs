@@ -37,8 +37,8 @@ impl Sessions {
         self.links.get(&link).copied()
     }
 
-    pub(crate) fn knows_token(&self, token: &SessionToken) -> bool {
-        self.tokens.contains_key(token)
+    pub(crate) fn by_token(&self, token: &SessionToken) -> Option<SessionKey> {
+        self.tokens.get(token).copied()
     }
 
     pub(crate) fn insert(&mut self, session: Session) -> SessionKey {
@@ -66,6 +66,14 @@ impl Sessions {
         let key = self.links.remove(&link)?;
         self.get_mut(key)?.link = None;
         Some(key)
+    }
+
+    /// Gives a session that has none a connection.
+    pub(crate) fn attach(&mut self, key: SessionKey, link: LinkId) {
+        if let Some(session) = self.get_mut(key) {
+            session.link = Some(link);
+            self.links.insert(link, key);
+        }
     }
 
     pub(crate) fn keys(&self) -> Vec<SessionKey> {

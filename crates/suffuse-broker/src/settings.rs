@@ -37,6 +37,37 @@ pub struct Settings {
     pub recovery_messages_max: usize,
     /// How many bytes these may have together.
     pub recovery_bytes_max: usize,
+    /// When a session that reconnects goes on as if nothing had happened.
+    pub reconnect_policy: ReconnectPolicy,
+}
+
+/// When a session that reconnects goes on without loss (code 105), and when it starts anew: with all its
+/// selections, but without the messages on the way (code 106). Whatever the policy is, a session starts anew
+/// where messages are missing, and where the client is the published one for Python (spec: connection §7.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReconnectPolicy {
+    /// It goes on, except where a published client is known to send the wrong messages again.
+    #[default]
+    Compatible,
+    /// It always starts anew.
+    Always106,
+    /// It goes on whenever the counts of both ends allow it.
+    Strict,
+}
+
+impl ReconnectPolicy {
+    /// All policies.
+    pub const ALL: [Self; 3] = [Self::Compatible, Self::Always106, Self::Strict];
+
+    /// Returns the name that configurations use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Compatible => "compatible",
+            Self::Always106 => "always_106",
+            Self::Strict => "strict",
+        }
+    }
 }
 
 impl Default for Settings {
@@ -56,6 +87,7 @@ impl Default for Settings {
             queue_bytes_max: 8 << 20,
             recovery_messages_max: 256,
             recovery_bytes_max: 1 << 20,
+            reconnect_policy: ReconnectPolicy::default(),
         }
     }
 }

@@ -135,6 +135,13 @@ impl Topic {
             .insert(session, Subscriber::new(awaits));
     }
 
+    /// Lets a session that watches the topic wait for an announcement once more.
+    pub(crate) fn announce_again(&mut self, session: SessionKey, awaits: AnnouncementId) {
+        if let Some(subscriber) = self.subscriber_mut(session) {
+            *subscriber = Subscriber::new(awaits);
+        }
+    }
+
     pub(crate) fn remove_subscriber(&mut self, session: SessionKey) -> Option<Subscriber> {
         let subscribers = self.subscribers.as_mut()?;
         let removed = subscribers.swap_remove(&session);

@@ -43,9 +43,9 @@ impl Capabilities {
 pub struct Reconnect {
     /// The session's token; `None` when the text is not a token at all.
     pub token: Option<SessionToken>,
-    /// The oldest message that the client can send again.
+    /// The oldest message that the client can send again. Counts go on at the lowest number after the highest.
     pub client_sequence: i32,
-    /// How many messages of the server the client has received.
+    /// How many messages of the server the client has received, in the same way.
     pub server_sequence: i32,
 }
 
@@ -169,7 +169,10 @@ impl ConnectionRequest {
             let text = parameters
                 .get(name)
                 .ok_or_else(|| bad(name, "a reconnection needs it"))?;
-            text.parse()
+            let number = text.parse::<i64>();
+            // Both ends count on after 2^31 messages: the lower 32 bits say it all.
+            number
+                .map(|number| number as i32)
                 .map_err(|_| bad(name, "expected a decimal number"))
         };
         Ok(Some(Reconnect {

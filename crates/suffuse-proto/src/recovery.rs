@@ -123,7 +123,9 @@ impl<T> Recovery<T> {
     /// sent in, and how many messages of the first of these the peer has already.
     #[must_use]
     pub fn after(&self, received: u32) -> Option<(usize, impl Iterator<Item = &T>)> {
-        let missing = usize::try_from(self.sent.checked_sub(received)?).ok()?;
+        // The counts start anew after 2^32 messages. A peer that claims more than was sent misses more than
+        // is kept.
+        let missing = usize::try_from(self.sent.wrapping_sub(received)).ok()?;
         let mut surplus = self.messages.checked_sub(missing)?;
         let mut all = self
             .ring

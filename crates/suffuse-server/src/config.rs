@@ -6,7 +6,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use suffuse_broker::{PrincipalStore, Settings};
+use suffuse_broker::{PrincipalStore, ReconnectPolicy, Settings};
 use suffuse_proto::NodeId;
 
 use crate::{Limits, Options, Origins, TlsFiles};
@@ -110,6 +110,8 @@ pub struct Session {
     pub recovery_messages_max: usize,
     /// How many bytes of sent messages are kept for a reconnection.
     pub recovery_bytes_max: ByteSize,
+    /// When a session that reconnects goes on without loss.
+    pub reconnect_policy: ReconnectPolicy,
     /// How many selections a session may have.
     pub selections_max: usize,
     /// The name of the cookie with the session id; empty: none.
@@ -161,6 +163,7 @@ impl Default for Config {
                 queue_bytes_max: ByteSize(broker.queue_bytes_max),
                 recovery_messages_max: broker.recovery_messages_max,
                 recovery_bytes_max: ByteSize(broker.recovery_bytes_max),
+                reconnect_policy: broker.reconnect_policy,
                 selections_max: broker.selections_max,
                 cookie: "session".to_owned(),
             },
@@ -204,6 +207,7 @@ impl Config {
             queue_bytes_max: self.session.queue_bytes_max.0,
             recovery_messages_max: self.session.recovery_messages_max,
             recovery_bytes_max: self.session.recovery_bytes_max.0,
+            reconnect_policy: self.session.reconnect_policy,
             ..Settings::default()
         }
     }

@@ -49,7 +49,7 @@ struct State {
     end: Option<Closing>,
     /// The last frames, while a control frame is before them.
     last: Vec<Frame>,
-    /// A close frame was the last thing to send.
+    /// A close frame was the last thing to send, or nothing more is sent.
     is_shut: bool,
     waker: Option<Waker>,
 }
@@ -114,6 +114,11 @@ impl Port {
     /// Adds the last frames, which always fit, and lets the link end after them.
     pub(crate) fn close(&self, cause: Closing, mut frames: Vec<Frame>) {
         let mut state = self.lock();
+        if is_cut(cause) {
+            // The client gets it over its next connection.
+            state.is_shut = true;
+            state.batch.clear();
+        }
         if state.is_shut {
             frames.clear();
         }
@@ -158,6 +163,9 @@ impl Port {
         let mut state = self.lock();
         state.wake_later(cx);
         let state = &mut *state;
+        if state.end.is_some_and(is_cut) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         loop {
             let written = match &mut state.socket {
                 Some(socket) => state.batch.poll_write(socket, cx),
@@ -267,6 +275,15 @@ impl State {
             Some(waker) => waker.clone_from(cx.waker()),
             None => self.waker = Some(cx.waker().clone()),
         }
+    }
+}
+
+/// Returns whether a link ends at once, without another byte, because its session goes on without it. A
+/// socket whose client is gone would take nothing more anyway.
+fn is_cut(cause: Closing) -> bool {
+    match cause {
+        Closing::Unresponsive | Closing::Replaced => true,
+        Closing::Normal | Closing::ProtocolError | Closing::TooLarge | Closing::Shutdown => false,
     }
 }
 

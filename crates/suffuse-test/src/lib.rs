@@ -20,11 +20,13 @@
 //! delta that cannot be applied or says nothing, compression that the client did not offer.
 
 mod client;
+mod connection;
 mod replica;
 mod requests;
 mod sim;
 
 pub use client::Client;
+pub use connection::Connection;
 pub use replica::{Replica, Subscription};
 pub use requests::{
     add, add_and_set, binary, double, fetch, int64, json, record, remove, select, select_in, set,

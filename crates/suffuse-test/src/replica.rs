@@ -72,6 +72,11 @@ impl Replica {
             .map(|(id, topic)| (*id, topic))
     }
 
+    /// Forgets all subscriptions, as a client does that is told of lost messages.
+    pub fn start_anew(&mut self) {
+        self.topics.clear();
+    }
+
     /// Takes a message that arrived.
     ///
     /// # Errors

@@ -27,17 +27,8 @@ const ENVIRONMENT: &str = "$Environment";
 
 impl Broker {
     pub(super) fn open(&mut self, link: LinkId, opening: Opening, now: Instant) {
-        if let Some(reconnect) = &opening.request.reconnect {
-            // Resuming is not built yet: whoever has a session learns that, all others that it is gone.
-            let is_known = reconnect
-                .token
-                .is_some_and(|token| self.sessions.knows_token(&token));
-            let code = if is_known {
-                ResponseCode::RECONNECTION_UNSUPPORTED
-            } else {
-                ResponseCode::UNKNOWN_SESSION
-            };
-            return self.reject(link, &opening, code);
+        if let Some(reconnect) = opening.request.reconnect.clone() {
+            return self.resume(link, &opening, &reconnect, now);
         }
         if self.sessions.len() + self.handshakes.len() >= self.settings.sessions_max {
             return self.reject(link, &opening, ResponseCode::LICENSE_EXCEEDED);
@@ -89,7 +80,7 @@ impl Broker {
         }
     }
 
-    fn reject(&mut self, link: LinkId, opening: &Opening, code: ResponseCode) {
+    pub(super) fn reject(&mut self, link: LinkId, opening: &Opening, code: ResponseCode) {
         let version = opening.request.version.number();
         self.effect(Effect::Reject {
             link,
@@ -108,19 +99,27 @@ impl Broker {
         let id = self.next_session_id();
         let token = self.new_token();
         let session = self.new_session(id, token, link, opening, roles);
-        let response = Accepted {
-            version: session.version,
-            code: ResponseCode::OK,
-            session: id,
-            token,
-            ping_interval: self.settings.ping_interval,
-            sequence_or_message_bytes_max: i32::try_from(self.settings.message_bytes_max)
-                .unwrap_or(i32::MAX),
-        };
+        let response = self.response(&session, ResponseCode::OK);
         tracing::debug!(session = %id, principal = session.principal, "session opened");
         let key = self.sessions.insert(session);
         self.schedule(key, now + self.settings.ping_interval);
         self.effect(Effect::Accept { link, response });
+    }
+
+    /// Returns the response to a handshake that leads to a session.
+    pub(super) fn response(&self, session: &Session, code: ResponseCode) -> Accepted {
+        let message_bytes_max = i32::try_from(self.settings.message_bytes_max);
+        Accepted {
+            version: session.version,
+            code,
+            session: session.id,
+            token: session.token,
+            ping_interval: self.settings.ping_interval,
+            sequence_or_message_bytes_max: match code {
+                ResponseCode::RECONNECTED => session.received.wrapping_add(1) as i32,
+                _ => message_bytes_max.unwrap_or(i32::MAX),
+            },
+        }
     }
 
     fn new_token(&mut self) -> SessionToken {
@@ -164,9 +163,7 @@ impl Broker {
             user_properties: self.trusted(proposed),
             phase: Phase::Active,
             link: Some(link),
-            reconnect_timeout: request
-                .reconnect_timeout
-                .min(self.settings.reconnect_timeout_max),
+            reconnect_timeout: self.reconnect_timeout(request.reconnect_timeout),
             deadline: None,
             was_heard: true,
             queue: Default::default(),
@@ -180,6 +177,7 @@ impl Broker {
                 self.settings.recovery_messages_max,
                 self.settings.recovery_bytes_max,
             ),
+            continuity: Default::default(),
         }
     }
 
@@ -198,7 +196,7 @@ impl Broker {
     }
 
     /// A session has no connection any more: it waits for its client, if that wants it to.
-    fn lose(&mut self, key: SessionKey, now: Instant) {
+    pub(super) fn lose(&mut self, key: SessionKey, now: Instant) {
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };
@@ -223,15 +221,7 @@ impl Broker {
             Phase::Active if session.was_heard => self.ping(key, now),
             Phase::Active => {
                 tracing::debug!(session = %session.id, "a ping was not answered");
-                if let Some(link) = session.link.take() {
-                    self.sessions.detach(link);
-                    self.effect(Effect::Close {
-                        link,
-                        cause: Closing::Unresponsive,
-                        frames: Vec::new(),
-                    });
-                }
-                self.lose(key, now);
+                self.cut(key, Closing::Unresponsive, now);
             }
             Phase::Lost => self.close(key, CloseReason::ConnectionLost, Closing::Normal),
             Phase::Closed => {}
@@ -257,7 +247,7 @@ impl Broker {
         self.schedule(key, now + self.settings.ping_interval);
     }
 
-    fn schedule(&mut self, key: SessionKey, at: Instant) {
+    pub(super) fn schedule(&mut self, key: SessionKey, at: Instant) {
         if let Some(session) = self.sessions.get_mut(key) {
             self.timers.replace(key, session.deadline.replace(at), at);
         }

@@ -122,6 +122,9 @@ impl Broker {
                 }
             }
             Pressure::Full => {
+                if self.sessions.get(key).is_some_and(Session::is_lost) {
+                    return self.give_up_messages(key);
+                }
                 if let Some(session) = self.sessions.get(key) {
                     tracing::info!(session = %session.id, "a session is closed: more waits for it than the limits allow");
                 }
@@ -214,19 +217,19 @@ fn queue_update(
         },
         false => limits,
     };
+    let topic = update.topic;
     let mut pressure = Pressure::None;
-    for (index, update) in updates.iter().enumerate() {
-        let item = Item::Update {
-            update: update.clone(),
-            // After the first one the session has the previous value.
-            as_delta: (as_delta || index > 0) && update.has_delta(),
-        };
+    for item in Item::updates(updates, as_delta) {
         pressure.add(session.queue.push(item, limits));
-        if pressure.ends(update.topic) {
+        if pressure.ends(topic) {
             break; // What follows is built on what the queue has just dropped.
         }
     }
     pressure
+}
+
+fn bytes_of(frames: &[Frame]) -> usize {
+    frames.iter().map(|frame| frame.websocket().len()).sum()
 }
 
 /// What a session has still to get, as a port sees it.
@@ -246,17 +249,16 @@ impl Outbox<'_> {
 
     /// Moves frames, oldest first, to `port` until they have `bytes_max` bytes together; at least one.
     pub fn take(&mut self, port: &mut Vec<Frame>, bytes_max: usize) {
+        let again = self.session.queue.take_again();
+        let mut bytes = again.as_deref().map_or(0, bytes_of);
+        port.extend(again.into_iter().flatten());
         let first = port.len();
-        let mut bytes = 0;
         while bytes < bytes_max
             && let Some(item) = self.session.queue.pop()
         {
             let from = port.len();
             self.resolve(item, port);
-            bytes += port[from..]
-                .iter()
-                .map(|frame| frame.websocket().len())
-                .sum::<usize>();
+            bytes += bytes_of(&port[from..]);
         }
         for frame in &port[first..] {
             let (messages, bytes) = (frame.message_count(), frame.websocket().len());
@@ -268,7 +270,7 @@ impl Outbox<'_> {
     fn resolve(&mut self, item: Item, port: &mut Vec<Frame>) {
         match item {
             Item::Frame(frame) => port.push(frame),
-            Item::Series(frames) => port.extend(frames),
+            Item::Series(frames) | Item::Again(frames) => port.extend(frames),
             Item::Update { update, as_delta } => {
                 port.push(update.frame(as_delta, self.session.reception).clone());
             }

@@ -10,6 +10,8 @@ const WINDOW: i64 = 128;
 pub(crate) struct Conversations {
     /// The last id of a request to the client.
     last: i64,
+    /// The last id that the client has answered. It answers in order.
+    answered: i64,
     /// The highest id of a request from the client.
     highest: i64,
     /// Bit n: the request `highest - n` was seen.
@@ -21,6 +23,16 @@ impl Conversations {
     pub(crate) fn next(&mut self) -> ConversationId {
         self.last += 1;
         ConversationId(self.last)
+    }
+
+    /// Notes an answer of the client. Returns false if it is a repetition.
+    pub(crate) fn is_new_answer(&mut self, id: ConversationId) -> bool {
+        if id == ConversationId::ONE_WAY {
+            return true;
+        }
+        let is_new = id.0 > self.answered;
+        self.answered = self.answered.max(id.0);
+        is_new
     }
 
     /// Notes a request from the client. Returns false if it is a repetition, which clients can send after

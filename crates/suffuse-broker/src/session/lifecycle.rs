@@ -14,6 +14,8 @@ states! {
     }
     /// The connection is lost.
     lost(Active => Lost);
+    /// The client is back.
+    resumed(Lost => Active);
     /// The session ends: by the client, by the server, or because it did not come back in time.
     close(Active | Lost => Closed);
 }
@@ -24,10 +26,13 @@ mod tests {
     fn every_transition_is_as_reviewed() {
         insta::assert_snapshot!(super::Phase::table(), @r"
         Active   lost       Lost
+        Active   resumed    -
         Active   close      Closed
         Lost     lost       -
+        Lost     resumed    Active
         Lost     close      Closed
         Closed   lost       -
+        Closed   resumed    -
         Closed   close      -
         ");
     }

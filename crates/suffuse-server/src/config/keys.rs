@@ -116,6 +116,10 @@ pub(crate) const CONFIG_KEYS: &[Key<Config>] = keys! {
     "session.recovery_messages_max" session.recovery_messages_max in 0..=10_000_000;
     /// How many bytes these may have together.
     "session.recovery_bytes_max" session.recovery_bytes_max in ByteSize(0)..=ByteSize(GIB);
+    /// When a session that reconnects goes on without loss (code 105). "compatible": except where the
+    /// published JavaScript client would send the wrong messages again. "always_106": never, it is told
+    /// its topics anew. "strict": whenever no message is missing.
+    "session.reconnect_policy" session.reconnect_policy;
     /// How many selections a session may have.
     "session.selections_max" session.selections_max in 1..=10_000_000;
     /// The cookie that carries the session id, by which a load balancer can route. Empty: none.

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use suffuse_broker::ReconnectPolicy;
 use suffuse_proto::NodeId;
 use toml::de::DeValue;
 
@@ -173,6 +174,23 @@ impl Setting for NodeId {
     }
 }
 
+impl Setting for ReconnectPolicy {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        let name = value.as_str();
+        let policy = Self::ALL
+            .into_iter()
+            .find(|policy| name == Some(policy.name()));
+        policy.ok_or_else(|| {
+            let names = Self::ALL.map(|policy| quote(policy.name()));
+            format!("expected one of {}", names.join(", "))
+        })
+    }
+
+    fn write(&self) -> Option<String> {
+        Some(quote(self.name()))
+    }
+}
+
 impl Setting for SocketAddr {
     fn read(value: &DeValue<'_>) -> Result<Self, String> {
         let address = value.as_str().and_then(|text| text.parse().ok());
@@ -297,6 +315,14 @@ mod tests {
             read::<SocketAddr>("\"localhost\"")
                 .unwrap_err()
                 .contains("IP address")
+        );
+        assert_eq!(
+            read::<ReconnectPolicy>("\"strict\""),
+            Ok(ReconnectPolicy::Strict)
+        );
+        assert_eq!(
+            read::<ReconnectPolicy>("\"106\"").unwrap_err(),
+            "expected one of \"compatible\", \"always_106\", \"strict\""
         );
         assert!(
             read::<Vec<String>>("[1]")

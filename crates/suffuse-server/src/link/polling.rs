@@ -50,11 +50,15 @@ pub(crate) enum Reply {
 pub(crate) struct PollingLinks(Mutex<HashMap<SessionToken, Arc<PollingLink>>>);
 
 impl PollingLinks {
-    /// Adds a link. One that had the token before gets no more requests.
+    /// Adds a link. One that had the token before gets no more requests. Of two handshakes of a session that
+    /// were answered at once, the broker has ended the link of the first.
     pub(crate) fn insert(&self, token: SessionToken, link: Link, dialect: Dialect) {
-        let replaced = self
-            .lock()
-            .insert(token, Arc::new(PollingLink::new(link, dialect)));
+        let mut links = self.lock();
+        if link.port.is_closed() {
+            return;
+        }
+        let replaced = links.insert(token, Arc::new(PollingLink::new(link, dialect)));
+        drop(links);
         if let Some(replaced) = replaced {
             replaced.wake();
         }

@@ -249,7 +249,8 @@ fn binary_frame(payload: &[u8]) -> Bytes {
 
 fn close_code(cause: Closing) -> CloseCode {
     match cause {
-        Closing::Normal | Closing::Unresponsive => CloseCode::NORMAL,
+        // The last two end without a close frame.
+        Closing::Normal | Closing::Unresponsive | Closing::Replaced => CloseCode::NORMAL,
         Closing::ProtocolError => CloseCode::PROTOCOL_ERROR,
         Closing::TooLarge => CloseCode::TOO_BIG,
         Closing::Shutdown => CloseCode::GOING_AWAY,

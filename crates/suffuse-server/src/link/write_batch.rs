@@ -153,11 +153,12 @@ impl WriteBatch {
         self.clear();
     }
 
-    fn clear(&mut self) {
+    /// Drops everything, also what is half written.
+    pub(crate) fn clear(&mut self) {
         self.ends = None;
         self.frames.clear();
         self.frames.shrink_to(KEPT_CAPACITY_MAX);
-        self.next = 0;
+        (self.next, self.offset) = (0, 0);
     }
 }
 

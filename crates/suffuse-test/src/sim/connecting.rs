@@ -135,8 +135,8 @@ impl Connecting {
             connector: "test".to_owned(),
             wall_clock,
         };
-        let link = world.borrow_mut().open(opening);
-        Client::new(world, link, is_hidden)
+        let link = world.borrow_mut().open(opening.clone(), None);
+        Client::new(world, link, opening, is_hidden)
     }
 
     /// Connects.

@@ -17,6 +17,8 @@ pub(crate) enum Reading {
     UpTo(usize),
     /// Its port has no room.
     Stopped,
+    /// Its port always has room, but nothing arrives.
+    Deaf,
 }
 
 /// What became of a handshake.
@@ -49,7 +51,7 @@ impl Arrival {
 }
 
 /// A simulated connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Link {
     pub(crate) version: Version,
     pub(crate) outcome: Outcome,
@@ -57,6 +59,10 @@ pub(crate) struct Link {
     /// What arrived and was not looked at.
     pub(crate) arrived: VecDeque<Arrival>,
     pub(crate) replica: Replica,
+    /// How many messages arrived since the session began, or started anew.
+    pub(crate) received: u32,
+    /// What was handed over before the handshake was answered.
+    early: Vec<Frame>,
     /// Why the broker ended it.
     pub(crate) closed: Option<Closing>,
 }
@@ -69,21 +75,43 @@ impl Link {
             reading: Reading::Fast,
             arrived: VecDeque::new(),
             replica: Replica::new(version, takes_zlib),
+            received: 0,
+            early: Vec::new(),
             closed: None,
         }
     }
 
     /// Takes what the port got.
     pub(crate) fn receive(&mut self, frames: &[Frame]) {
+        if matches!(self.outcome, Outcome::Open) {
+            return self.early.extend_from_slice(frames);
+        }
         for message in frames.iter().flat_map(Frame::messages) {
             let message = Message::decode(Bytes::copy_from_slice(message), self.version);
             let message = message.expect("the broker sends well-formed messages");
             if let Err(problem) = self.replica.take(&message) {
                 panic!("a client would stumble: {problem}");
             }
+            self.received += 1;
             let update = self.update_of(&message);
             self.arrived.push_back(Arrival { message, update });
         }
+    }
+
+    /// The server accepted the client; `before` is the connection that this one takes the place of.
+    pub(crate) fn accept(&mut self, accepted: Accepted, before: Option<Self>) {
+        if let Some(before) = before {
+            self.replica = before.replica;
+            if accepted.code == ResponseCode::RECONNECTED {
+                self.arrived = before.arrived;
+                self.received = before.received;
+            } else {
+                self.replica.start_anew();
+            }
+        }
+        self.outcome = Outcome::Accepted(accepted);
+        let early = std::mem::take(&mut self.early);
+        self.receive(&early);
     }
 
     /// Returns what topic data has just made.

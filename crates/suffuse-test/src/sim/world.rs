@@ -34,6 +34,8 @@ pub(crate) struct World {
     start: Instant,
     now: Instant,
     links: BTreeMap<LinkId, Link>,
+    /// The connections that others take the place of.
+    replaced: BTreeMap<LinkId, LinkId>,
     pub(crate) passwords: Passwords,
     /// Whether frames stay in the broker until the end of a batch.
     pub(crate) is_batching: bool,
@@ -48,6 +50,7 @@ impl World {
             start,
             now: start,
             links: BTreeMap::new(),
+            replaced: BTreeMap::new(),
             passwords: Passwords::default(),
             is_batching: false,
             last_link: 0,
@@ -59,12 +62,19 @@ impl World {
         Duration::from_secs(1_800_000_000) + (self.now - self.start)
     }
 
-    pub(crate) fn open(&mut self, opening: Opening) -> LinkId {
+    /// Opens a connection; `before` is the one that it takes the place of.
+    pub(crate) fn open(&mut self, opening: Opening, before: Option<LinkId>) -> LinkId {
         self.last_link += 1;
         let id = LinkId(self.last_link);
+        self.replaced.extend(before.map(|before| (id, before)));
         let (version, capabilities) = (opening.request.version, opening.request.capabilities);
-        self.links
-            .insert(id, Link::new(version, capabilities.has_zlib()));
+        let mut link = Link::new(version, capabilities.has_zlib());
+        // A client that does not read goes on so; one that could not hear can.
+        let before = before.and_then(|before| self.links.get(&before));
+        if before.is_some_and(|before| before.reading == Reading::Stopped) {
+            link.reading = Reading::Stopped;
+        }
+        self.links.insert(id, link);
         self.handle(Event::Open {
             link: id,
             opening: Box::new(opening),
@@ -101,6 +111,12 @@ impl World {
                 }
                 Reading::UpTo(bytes) => outbox.take(&mut port, bytes),
                 Reading::Stopped => {}
+                Reading::Deaf => {
+                    while !outbox.is_empty() {
+                        outbox.take(&mut port, PORT_BYTES);
+                    }
+                    port.clear();
+                }
             }
             link.receive(&port);
         });
@@ -112,7 +128,9 @@ impl World {
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Accept { link, response } => {
-                self.link(link).outcome = Outcome::Accepted(response);
+                let before = self.replaced.get(&link);
+                let before = before.and_then(|before| self.links.get(before)).cloned();
+                self.link(link).accept(response, before);
             }
             Effect::Reject {
                 link,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use suffuse_broker::{Closing, Settings};
 use suffuse_proto::{
-    Message, ResponseCode, SessionToken,
+    Message,
     service::{AddTopic, SetTopic, Subscribe, SystemPing, UserPing},
 };
 use suffuse_test::{Client, Sim, add, json, select, set, specification};
@@ -124,36 +124,6 @@ fn a_lost_session_keeps_its_subscriptions_until_it_is_closed() {
     sim.advance(Duration::from_secs(60));
     sim.set("a", json("2"));
     assert_eq!(sim.stats().sessions, 0);
-}
-
-#[test]
-fn a_lost_session_whose_queue_is_full_is_closed() {
-    let sim = Sim::with_settings(|settings| settings.queue_messages_max = 10);
-    let sim = sim.with_topic("a", specification("json CONFLATION=off"), json("0"));
-    let mut bob = sim.connect();
-    bob.ask::<Subscribe>(select("a"));
-    bob.lose();
-    for number in 1..=11 {
-        sim.set("a", json(&number.to_string()));
-    }
-    assert_eq!(sim.stats().sessions, 0);
-    bob.expect_nothing();
-}
-
-#[test]
-fn reconnection_is_answered_with_what_the_server_knows() {
-    let sim = Sim::new();
-    let mut bob = sim.connect();
-    let token = bob.expect_accepted().token;
-    let resume = |token| sim.connecting().resuming(token).refused();
-    assert_eq!(resume(Some(token)), ResponseCode::RECONNECTION_UNSUPPORTED);
-    bob.lose();
-    assert_eq!(resume(Some(token)), ResponseCode::RECONNECTION_UNSUPPORTED);
-    sim.advance(Duration::from_secs(60));
-    assert_eq!(resume(Some(token)), ResponseCode::UNKNOWN_SESSION);
-    assert_eq!(resume(None), ResponseCode::UNKNOWN_SESSION);
-    let guessed = SessionToken::from_ascii(b"n00.aaaaaaaaaaaaaaaaaaaa");
-    assert_eq!(resume(guessed), ResponseCode::UNKNOWN_SESSION);
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod model_test;
 mod old_dialect;
 mod permissions;
 mod publishing;
+mod reconnecting;
 mod session_properties;
 mod slow_readers;
 mod subscribing;
