@@ -58,12 +58,12 @@ pub(crate) enum Item {
 impl Item {
     /// Returns the updates of a burst, and everything else as it is.
     fn split(self) -> Vec<Self> {
-        match self {
-            Self::Update { update, as_delta } if !update.parts().is_empty() => {
-                Self::updates(update.parts(), as_delta).collect()
-            }
-            item => vec![item],
+        if let Self::Update { update, as_delta } = &self
+            && !update.parts().is_empty()
+        {
+            return Self::updates(update.parts(), *as_delta).collect();
         }
+        vec![self]
     }
 
     /// Returns the items of updates of one topic that follow each other.

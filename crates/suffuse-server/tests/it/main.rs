@@ -9,6 +9,7 @@ mod http;
 mod limits;
 mod peer;
 mod polling;
+mod reconnecting;
 mod server;
 mod slow_reader;
 mod tls;

@@ -9,13 +9,13 @@ use crate::peer::{
 };
 
 /// A polling client that numbers its requests.
-struct Client<'a> {
-    server: &'a TestServer,
-    token: String,
+pub(crate) struct Client<'a> {
+    pub(crate) server: &'a TestServer,
+    pub(crate) token: String,
 }
 
 impl<'a> Client<'a> {
-    fn connect(server: &'a TestServer) -> Self {
+    pub(crate) fn connect(server: &'a TestServer) -> Self {
         Self {
             server,
             token: server.polling(),
@@ -33,29 +33,29 @@ impl<'a> Client<'a> {
     }
 
     /// Sends a poll without waiting for the reply.
-    fn begin_poll(&self, sequence: u32) -> Peer {
+    pub(crate) fn begin_poll(&self, sequence: u32) -> Peer {
         let mut peer = self.server.connect();
         peer.send(self.request(1, &sequence.to_string(), ""));
         peer
     }
 
-    fn poll(&self, sequence: u32) -> Reply {
+    pub(crate) fn poll(&self, sequence: u32) -> Reply {
         self.begin_poll(sequence).read_reply()
     }
 
-    fn begin_send(&self, sequence: u32, messages: &[&[u8]]) -> Peer {
+    pub(crate) fn begin_send(&self, sequence: u32, messages: &[&[u8]]) -> Peer {
         let mut peer = self.server.connect();
         peer.send(self.request(2, &sequence.to_string(), &body(messages)));
         peer
     }
 
-    fn send(&self, sequence: u32, messages: &[&[u8]]) -> Reply {
+    pub(crate) fn send(&self, sequence: u32, messages: &[&[u8]]) -> Reply {
         self.begin_send(sequence, messages).read_reply()
     }
 }
 
 /// Returns the body that carries messages.
-fn body(messages: &[&[u8]]) -> String {
+pub(crate) fn body(messages: &[&[u8]]) -> String {
     let mut body = Vec::new();
     for message in messages {
         body.extend_from_slice(&(message.len() as u32 - 1).to_be_bytes());
@@ -64,7 +64,7 @@ fn body(messages: &[&[u8]]) -> String {
     STANDARD.encode(body)
 }
 
-fn ping(conversation: u8) -> [u8; 3] {
+pub(crate) fn ping(conversation: u8) -> [u8; 3] {
     [0, 0x38, conversation]
 }
 

@@ -94,7 +94,8 @@ fn the_counts_of_both_ends_decide() {
 fn a_wrong_token_or_version_is_of_no_session() {
     let guessed = SessionToken::from_ascii(b"n00.aaaaaaaaaaaaaaaaaaaa");
     let right = |bob: &Client| Some(bob.expect_accepted().token);
-    let cases: [(&dyn Fn(&Client) -> Option<SessionToken>, u8); 4] = [
+    type Token<'a> = &'a dyn Fn(&Client) -> Option<SessionToken>;
+    let cases: [(Token<'_>, u8); 4] = [
         (&|_| None, 29),
         (&|_| guessed, 29),
         (&right, 28),
@@ -479,14 +480,13 @@ fn nobody_reconnects_with_a_password() {
 #[test]
 fn javascript_that_leaves_a_message_out_is_told_of_a_loss() {
     // The published client was seen to send 2, 4, 4 when the server expects 2, and 2, 2 when two are missing.
-    let ping = |number| [0, 56, number];
-    let answer = |number| [6, number];
-    let cases: [(&[[u8; 3]], &[[u8; 2]], bool); 5] = [
-        (&[ping(2), ping(4), ping(4)], &[], true),
-        (&[ping(2), ping(2)], &[], true),
-        (&[], &[answer(1), answer(1)], true),
-        (&[ping(2)], &[answer(1)], false),
-        (&[], &[answer(0), answer(0)], false),
+    type Case = (&'static [[u8; 3]], &'static [[u8; 2]], bool);
+    let cases: [Case; 5] = [
+        (&[[0, 56, 2], [0, 56, 4], [0, 56, 4]], &[], true),
+        (&[[0, 56, 2], [0, 56, 2]], &[], true),
+        (&[], &[[6, 1], [6, 1]], true),
+        (&[[0, 56, 2]], &[[6, 1]], false),
+        (&[], &[[6, 0], [6, 0]], false),
     ];
     for (client_type, policy, is_cut) in [
         ("WB", ReconnectPolicy::Compatible, true),
