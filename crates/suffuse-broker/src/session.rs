@@ -16,6 +16,7 @@ use suffuse_proto::{
 use crate::{
     Frame,
     event::{LinkId, Transport},
+    fanout::Update,
     outbox::Queue,
     security::Roles,
     subscription::Selections,
@@ -102,6 +103,23 @@ impl Session {
     /// Returns whether it waits for its client to come back.
     pub(crate) fn is_lost(&self) -> bool {
         self.phase == Phase::Lost
+    }
+
+    /// Returns whether what is new goes to its port at once.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.link.is_some() && !self.is_blocked
+    }
+
+    /// Returns whether it can be sent several messages as one frame.
+    pub(crate) fn takes_bursts(&self) -> bool {
+        self.origin.transport == Transport::WebSocket
+    }
+
+    /// Returns whether an update can go to its port and need not go through its queue.
+    pub(crate) fn takes_at_once(&self, update: &Update) -> bool {
+        self.is_ready()
+            && self.queue.is_empty()
+            && (update.parts().is_empty() || self.takes_bursts())
     }
 
     /// Returns the id of the next request that the server makes.

@@ -39,7 +39,7 @@ impl Pending {
     }
 
     /// Takes the updates, as a burst if there are several.
-    fn take(&mut self) -> Option<(TopicKey, Arc<Update>)> {
+    pub(super) fn take(&mut self) -> Option<(TopicKey, Arc<Update>)> {
         let topic = self.topic.take()?;
         self.bytes = 0;
         let update = match self.updates.len() {
@@ -60,7 +60,7 @@ impl Broker {
         if update.conflation == Conflation::Always {
             // At most one of them waits for each session, which is for the queue to see.
             self.settle();
-            return self.publish(key, &Arc::new(update));
+            return self.publish(key, &Arc::new(update), None);
         }
         self.pending.topic = Some(key);
         self.pending.updates.push(Arc::new(update));
@@ -70,7 +70,7 @@ impl Broker {
     /// Publishes the updates that were held back, before something that a session could see.
     pub(super) fn settle(&mut self) {
         if let Some((topic, update)) = self.pending.take() {
-            self.publish(topic, &update);
+            self.publish(topic, &update, None);
         }
     }
 

@@ -11,7 +11,7 @@ use suffuse_proto::{
 use super::Broker;
 use crate::{
     Frame,
-    event::{Closing, LinkId, Transport},
+    event::{Closing, LinkId},
     fanout::Update,
     outbox::{AnnouncementId, Item, Limits, Pressure},
     session::{CloseReason, Session},
@@ -59,8 +59,14 @@ impl Broker {
         }
     }
 
-    /// Passes an update on to everyone who watches the topic.
-    pub(super) fn publish(&mut self, key: TopicKey, update: &Arc<Update>) {
+    /// Passes an update on to everyone who watches the topic: to the ports of those that wait for nothing
+    /// else, if there is `give`, and to the queues of the others.
+    pub(super) fn publish(
+        &mut self,
+        key: TopicKey,
+        update: &Arc<Update>,
+        mut give: Option<&mut dyn FnMut(LinkId, &mut Outbox<'_>)>,
+    ) {
         let limits = self.queue_limits();
         // The subscribers are taken out of the topic meanwhile: queues may ask to unsubscribe from it.
         let Some(mut subscribers) = self
@@ -80,11 +86,30 @@ impl Broker {
             let Some(session) = self.sessions.get_mut(*session_key) else {
                 continue;
             };
-            let pressure = queue_update(session, update, as_delta, limits);
-            if !session.is_dirty && !session.is_blocked && session.link.is_some() {
-                session.is_dirty = true;
-                self.dirty.push(*session_key);
-            }
+            let pressure = match (&mut give, session.link) {
+                (Some(give), Some(link)) if session.takes_at_once(update) => {
+                    let item = Item::Update {
+                        update: update.clone(),
+                        as_delta,
+                    };
+                    let mut outbox = Outbox {
+                        key: *session_key,
+                        session,
+                        last: Some(item),
+                        topics: &mut self.topics,
+                    };
+                    give(link, &mut outbox);
+                    outbox.put_back(limits)
+                }
+                _ => {
+                    let pressure = queue_update(session, update, as_delta, limits);
+                    if !session.is_dirty && !session.is_blocked && session.link.is_some() {
+                        session.is_dirty = true;
+                        self.dirty.push(*session_key);
+                    }
+                    pressure
+                }
+            };
             if pressure != Pressure::None {
                 pressed.push((*session_key, pressure));
             }
@@ -145,7 +170,11 @@ impl Broker {
     /// Offers the outbox of each link that has something new to `give`, which takes what its port has
     /// room for. A link whose outbox is not empty afterwards is not offered again before it is ready.
     pub fn flush(&mut self, mut give: impl FnMut(LinkId, &mut Outbox<'_>)) {
-        self.settle();
+        // The last update goes to ports without a detour over queues: the sessions of a topic with many
+        // subscribers fit into no cache, and would be looked at twice.
+        if let Some((topic, update)) = self.pending.take() {
+            self.publish(topic, &update, Some(&mut give));
+        }
         let mut dirty = std::mem::take(&mut self.dirty);
         for key in dirty.drain(..) {
             let Some(session) = self.sessions.get_mut(key) else {
@@ -158,6 +187,7 @@ impl Broker {
                     &mut Outbox {
                         key,
                         session,
+                        last: None,
                         topics: &mut self.topics,
                     },
                 );
@@ -187,6 +217,7 @@ impl Broker {
             Outbox {
                 key,
                 session,
+                last: None,
                 topics: &mut self.topics,
             }
             .take(&mut frames, usize::MAX);
@@ -203,10 +234,9 @@ fn queue_update(
     as_delta: bool,
     limits: Limits,
 ) -> Pressure {
-    let is_ready = session.link.is_some() && !session.is_blocked;
-    let takes_bursts = is_ready && session.origin.transport == Transport::WebSocket;
+    let is_ready = session.is_ready();
     let updates = match update.parts() {
-        parts @ [_, ..] if !takes_bursts => parts,
+        parts @ [_, ..] if !is_ready || !session.takes_bursts() => parts,
         _ => std::slice::from_ref(update),
     };
     let limits = match is_ready {
@@ -237,6 +267,8 @@ fn bytes_of(frames: &[Frame]) -> usize {
 pub struct Outbox<'a> {
     key: SessionKey,
     session: &'a mut Session,
+    /// What comes after the queue.
+    last: Option<Item>,
     topics: &'a mut TopicTree,
 }
 
@@ -244,7 +276,18 @@ impl Outbox<'_> {
     /// Returns whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.session.queue.is_empty()
+        self.session.queue.is_empty() && self.last.is_none()
+    }
+
+    /// Puts what nobody took into the queue of the session, which then waits until its link is ready.
+    fn put_back(self, limits: Limits) -> Pressure {
+        match self.last {
+            None => Pressure::None,
+            Some(item) => {
+                self.session.is_blocked = true;
+                self.session.queue.push(item, limits)
+            }
+        }
     }
 
     /// Moves frames, oldest first, to `port` until they have `bytes_max` bytes together; at least one.
@@ -254,7 +297,7 @@ impl Outbox<'_> {
         port.extend(again.into_iter().flatten());
         let first = port.len();
         while bytes < bytes_max
-            && let Some(item) = self.session.queue.pop()
+            && let Some(item) = self.session.queue.pop().or_else(|| self.last.take())
         {
             let from = port.len();
             self.resolve(item, port);
