@@ -19,6 +19,9 @@ use crate::{
     topic::{TopicKey, tree::TopicTree},
 };
 
+/// Lets the port of a link take from an outbox.
+pub(super) type Give<'a> = dyn FnMut(LinkId, &mut Outbox<'_>) + 'a;
+
 impl Broker {
     pub(super) fn apply_add_topic(&mut self, path: Path, specification: TopicSpecification) {
         let key = self.topics.insert(path.clone(), specification);
@@ -65,7 +68,7 @@ impl Broker {
         &mut self,
         key: TopicKey,
         update: &Arc<Update>,
-        mut give: Option<&mut dyn FnMut(LinkId, &mut Outbox<'_>)>,
+        mut give: Option<&mut Give<'_>>,
     ) {
         let limits = self.queue_limits();
         // The subscribers are taken out of the topic meanwhile: queues may ask to unsubscribe from it.
