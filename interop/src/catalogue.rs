@@ -189,13 +189,13 @@ pub const CATALOGUE: &[Group] = &[
             Feature::new("reconnects again and again", NODE),
             Feature::new("reconnects and sees what changed", PYTHON),
             Feature::new("stays on its node behind HAProxy", EVERY)
-                .on(Stage::Balanced(proxy::Kind::HaproxySticky)),
+                .on(Stage::Balanced(proxy::Kind::Haproxy)),
             Feature::new("stays on its node behind nginx", EVERY)
-                .on(Stage::Balanced(proxy::Kind::NginxSticky)),
+                .on(Stage::Balanced(proxy::Kind::Nginx)),
             Feature::new("reconnects to its node behind HAProxy", NODE)
-                .on(Stage::Balanced(proxy::Kind::HaproxySticky)),
+                .on(Stage::Balanced(proxy::Kind::Haproxy)),
             Feature::new("reconnects to its node behind nginx", NODE)
-                .on(Stage::Balanced(proxy::Kind::NginxSticky)),
+                .on(Stage::Balanced(proxy::Kind::Nginx)),
         ],
     },
     Group {

@@ -58,3 +58,19 @@ pub fn binary() -> Result<PathBuf> {
 pub fn python_environment() -> PathBuf {
     interop().join(".cache").join("venv")
 }
+
+/// Returns the folder of the Python environment that holds load balancers.
+pub fn balancers() -> PathBuf {
+    interop().join(".cache").join("balancers")
+}
+
+/// Returns how a program is started: by a path, if `cargo xtask test` put it into the repository's
+/// cache, else by its name.
+pub fn program(name: &str) -> PathBuf {
+    let cached = balancers().join("bin").join(name);
+    if cached.is_file() {
+        cached
+    } else {
+        name.into()
+    }
+}

@@ -1,85 +1,63 @@
-//! Proxies of others in front of a server, each in a process and a folder of its own.
+//! Programs of others between clients and servers, each in a folder of its own, on free ports.
+//!
+//! ```text
+//!   Kind ── which files, which commands            docs/load-balancers/, interop/proxies/
+//!     │
+//!   Proxy::start ── a folder, free ports, a certificate ── the example values of the files are replaced
+//!     │
+//!   processes, which end with the Proxy
+//! ```
 
-use std::fs;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use tempfile::TempDir;
+
+pub use kind::Kind;
 
 use crate::place;
-use crate::server::Server;
 
-/// How often a proxy is started anew, because another process took the port that was free.
+mod certificate;
+mod kind;
+mod workshop;
+
+use workshop::Workshop;
+
+/// How often a proxy is started anew, because another process took a port that was free.
 const TRIES_MAX: usize = 5;
 
-/// How long a proxy may take to accept connections.
-const START_MAX: Duration = Duration::from_secs(10);
+/// How long a proxy may take until it passes requests on.
+const START_MAX: Duration = Duration::from_secs(15);
 
-/// How long to wait before the next look whether it accepts.
+/// How long a proxy may take to end, before it is killed.
+const STOP_MAX: Duration = Duration::from_secs(3);
+
+/// How long to wait before the next look.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-
-/// A program that stands between clients and a server.
-#[derive(Clone, Copy, Debug)]
-pub enum Kind {
-    /// nginx with its default proxying, which does not pass the upgrade on.
-    NginxWithoutUpgrade,
-    /// HAProxy, answering 403 to upgrades.
-    HaproxyForbidsUpgrade,
-    /// nginx that keeps a session on its node.
-    NginxSticky,
-    /// HAProxy that keeps a session on its node.
-    HaproxySticky,
-}
-
-impl Kind {
-    fn template(self) -> &'static str {
-        match self {
-            Self::NginxWithoutUpgrade => "nginx-without-upgrade.conf",
-            Self::HaproxyForbidsUpgrade => "haproxy-forbids-upgrade.cfg",
-            Self::NginxSticky => "nginx-sticky.conf",
-            Self::HaproxySticky => "haproxy-sticky.cfg",
-        }
-    }
-
-    fn command(self, folder: &Path, configuration: &Path) -> Command {
-        match self {
-            Self::NginxWithoutUpgrade | Self::NginxSticky => {
-                let mut command = Command::new("nginx");
-                command
-                    .arg("-p")
-                    .arg(folder)
-                    .arg("-c")
-                    .arg(configuration)
-                    .args(["-g", "daemon off;"]);
-                command
-            }
-            Self::HaproxyForbidsUpgrade | Self::HaproxySticky => {
-                let mut command = Command::new("haproxy");
-                command.arg("-db").arg("-f").arg(configuration);
-                command
-            }
-        }
-    }
-}
 
 /// A running proxy; it ends with this value.
 #[derive(Debug)]
 pub struct Proxy {
-    process: Child,
-    port: u16,
-    _folder: TempDir,
+    kind: Kind,
+    // The first is the one that clients connect to without TLS.
+    processes: Vec<Child>,
+    workshop: Workshop,
 }
 
 impl Proxy {
-    /// Starts a proxy in front of the servers and waits until it accepts connections.
+    /// Starts a proxy in front of servers on this machine, and waits until it passes requests on.
+    ///
+    /// The servers are the nodes `n01` and `n02`, in this order, where the proxy tells by the token
+    /// which of them has a session.
     ///
     /// # Errors
     /// Fails if the program is not installed or does not start.
-    pub fn start(kind: Kind, servers: &[Server]) -> Result<Self> {
+    pub fn start(kind: Kind, servers: &[SocketAddr]) -> Result<Self> {
         let mut last = None;
         for _ in 0..TRIES_MAX {
             match Self::try_start(kind, servers) {
@@ -92,79 +70,149 @@ impl Proxy {
 
     /// Returns the address that clients connect to.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/diffusion", self.port)
+        self.url_with_path("/diffusion")
     }
 
-    /// Returns the port.
+    /// Returns the address with another request path.
+    pub fn url_with_path(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port())
+    }
+
+    /// Returns the address that clients connect to with TLS, if the proxy ends TLS.
+    pub fn secure_url(&self) -> Option<String> {
+        let port = self.workshop.ports.secure;
+        self.kind
+            .has_tls()
+            .then(|| format!("https://127.0.0.1:{port}/diffusion"))
+    }
+
+    /// Returns the file with the certificate that issued the one of the proxy, as PEM.
+    pub fn root_certificate(&self) -> PathBuf {
+        self.workshop.root_certificate()
+    }
+
+    /// Returns the port for connections without TLS.
     pub fn port(&self) -> u16 {
-        self.port
+        self.workshop.ports.plain
     }
 
-    fn try_start(kind: Kind, servers: &[Server]) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let port = free_port()?;
-        let configuration = folder.path().join("configuration");
-        let template = fs::read_to_string(place::interop().join("proxies").join(kind.template()))?;
-        fs::write(
-            &configuration,
-            fill(&template, port, servers, folder.path()),
-        )?;
-        let mut command = kind.command(folder.path(), &configuration);
-        let process = command.stdin(Stdio::null()).spawn().with_context(|| {
-            format!(
-                "cannot start {:?}; `cargo xtask test` installs what the tests need",
-                command.get_program()
-            )
-        })?;
+    /// Returns the process id, of the process that ends TLS where that is another one.
+    pub fn pid(&self) -> Option<u32> {
+        self.processes.first().map(Child::id)
+    }
+
+    /// Returns everything that the proxy has written, its access log with it.
+    ///
+    /// # Errors
+    /// Fails if a file cannot be read.
+    pub fn said(&self) -> Result<String> {
+        self.workshop.said()
+    }
+
+    fn try_start(kind: Kind, servers: &[SocketAddr]) -> Result<Self> {
+        let workshop = Workshop::new(servers)?;
+        for file in kind.files() {
+            workshop.add(&place::root().join(file))?;
+        }
         let mut proxy = Self {
-            process,
-            port,
-            _folder: folder,
+            kind,
+            processes: Vec::new(),
+            workshop,
         };
-        proxy.await_port()?;
-        Ok(proxy)
+        for command in kind.commands() {
+            proxy.processes.push(launch(command, &proxy.workshop)?);
+        }
+        match proxy.await_passage() {
+            Ok(()) => Ok(proxy),
+            Err(error) => {
+                let said = proxy.said().unwrap_or_default();
+                Err(error.context(format!("{kind:?} said: {said}")))
+            }
+        }
     }
 
-    fn await_port(&mut self) -> Result<()> {
+    fn await_passage(&mut self) -> Result<()> {
         let deadline = Instant::now() + START_MAX;
         while Instant::now() < deadline {
-            if let Some(status) = self.process.try_wait()? {
-                bail!("the proxy ended with {status}");
+            for process in &mut self.processes {
+                if let Some(status) = process.try_wait()? {
+                    bail!("the proxy ended with {status}");
+                }
             }
-            if TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() {
+            if self.passes() {
                 return Ok(());
             }
             thread::sleep(LOOK_AGAIN);
         }
-        bail!("the proxy does not accept connections after {START_MAX:?}")
+        bail!("the proxy passes no request on after {START_MAX:?}")
+    }
+
+    /// Returns whether the proxy accepts connections and, unless it is a forward proxy, knows its servers.
+    fn passes(&self) -> bool {
+        let accepts = |port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
+        let secure = !self.kind.has_tls() || accepts(self.workshop.ports.secure);
+        let plain = match self.kind.is_forward() {
+            true => accepts(self.port()),
+            // 404: it has not read its routes. 502, 503: it does not know yet that a server is there.
+            false => status(self.port(), self.kind.probe_path())
+                .is_ok_and(|status| !matches!(status, 404 | 502 | 503)),
+        };
+        secure && plain
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        // By a signal that it can handle, so that nginx ends its worker too.
-        let signalled = Command::new("kill")
-            .args(["-s", "TERM", &self.process.id().to_string()])
-            .status();
-        if signalled.is_err() {
-            let _ = self.process.kill();
+        for process in &mut self.processes {
+            end(process);
         }
-        let _ = self.process.wait();
     }
 }
 
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
+fn launch(command: &[&str], workshop: &Workshop) -> Result<Child> {
+    let [program, arguments @ ..] = command else {
+        bail!("a command without a program");
+    };
+    let output = File::create(workshop.output_of(program))?;
+    Command::new(place::program(program))
+        .args(arguments.iter().map(|argument| workshop.fill(argument)))
+        .stdin(Stdio::null())
+        .stderr(output.try_clone()?)
+        .stdout(output)
+        .spawn()
+        .with_context(|| {
+            format!("cannot start {program}; `cargo xtask test` installs what the tests need")
+        })
 }
 
-fn fill(template: &str, port: u16, servers: &[Server], folder: &Path) -> String {
-    let mut text = template
-        .replace("@LISTEN@", &format!("127.0.0.1:{port}"))
-        .replace("@FOLDER@", &folder.display().to_string());
-    for (number, server) in (1..).zip(servers) {
-        text = text.replace(&format!("@ORIGIN{number}@"), server.authority());
+fn end(process: &mut Child) {
+    // By a signal that it can handle, so that programs of several processes end all of them.
+    let _ = Command::new("kill")
+        .args(["-s", "TERM", &process.id().to_string()])
+        .stderr(Stdio::null())
+        .status();
+    let deadline = Instant::now() + STOP_MAX;
+    while Instant::now() < deadline {
+        if !matches!(process.try_wait(), Ok(None)) {
+            return;
+        }
+        thread::sleep(LOOK_AGAIN);
     }
-    text
+    let _ = process.kill();
+    let _ = process.wait();
+}
+
+/// Returns the status that a plain GET is answered with.
+fn status(port: u16, path: &str) -> Result<u16> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.set_read_timeout(Some(START_MAX))?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut head = [0; 12];
+    stream.read_exact(&mut head)?;
+    Ok(String::from_utf8_lossy(&head[9..]).parse()?)
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }

@@ -40,7 +40,10 @@ impl Scene {
         };
         let balancer = match stage {
             Stage::Plain | Stage::Ending | Stage::Pinging => None,
-            Stage::Balanced(kind) => Some(Proxy::start(kind, &servers)?),
+            Stage::Balanced(kind) => {
+                let addresses: Vec<_> = servers.iter().map(Server::address).collect();
+                Some(Proxy::start(kind, &addresses)?)
+            }
         };
         Ok(Self {
             stage,

@@ -1,6 +1,7 @@
 //! A server process: `suffuse dev` on a free port of the loopback interface.
 
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -91,11 +92,13 @@ impl Server {
         &self.url
     }
 
-    /// Returns the host and port of the address.
-    pub fn authority(&self) -> &str {
+    /// Returns the socket address.
+    pub fn address(&self) -> SocketAddr {
         self.url
             .trim_start_matches("http://")
             .trim_end_matches("/diffusion")
+            .parse()
+            .expect("the address that a server says is an IP address with a port")
     }
 
     /// Returns the process id.

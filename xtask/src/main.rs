@@ -21,6 +21,7 @@ use anyhow::{Result, bail};
 const USAGE: &str = "\
 cargo xtask TASK
 
+  setup                   set up what the tests need, and no more
   test                    set up what the tests need, then run everything
   lint                    check format, lints and documentation
   ci                      lint, then test
@@ -43,6 +44,7 @@ fn run() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
+        ["setup"] => setup::run().map(|_missing| ()),
         ["test"] => test::run(),
         ["lint"] => lint::run(),
         ["ci"] => lint::run().and_then(|()| test::run()),

