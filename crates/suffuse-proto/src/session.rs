@@ -84,6 +84,13 @@ impl SessionToken {
         token.0.iter().all(u8::is_ascii_graphic).then_some(token)
     }
 
+    /// Returns the node that a token names. Anybody can write a token, so the node need not exist.
+    #[must_use]
+    pub fn node(&self) -> Option<NodeId> {
+        let (node, rest) = self.as_str().split_at_checked(3)?;
+        node.parse().ok().filter(|_| rest.starts_with('.'))
+    }
+
     /// Returns the token as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -9,7 +9,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use suffuse_broker::{PrincipalStore, ReconnectPolicy, Settings};
 use suffuse_proto::NodeId;
 
-use crate::{Limits, Options, Origins, TlsFiles};
+use crate::{ForwardedHeader, Limits, Networks, Options, Origins, TlsFiles};
 
 mod diagnostic;
 mod keys;
@@ -61,6 +61,12 @@ pub struct Listen {
     pub address: SocketAddr,
     /// The name that sessions show as their connector.
     pub name: String,
+    /// Whether `/metrics` is answered here.
+    pub metrics: bool,
+    /// The proxies that are believed when they tell whom they serve.
+    pub trusted_proxies: Networks,
+    /// Where they tell it.
+    pub forwarded_header: ForwardedHeader,
     /// `[listen.tls]`: certificate and key; both or none.
     pub tls: Tls,
 }
@@ -234,6 +240,9 @@ impl Listen {
             address: self.address,
             name: self.name.clone(),
             tls,
+            trusted_proxies: self.trusted_proxies.clone(),
+            forwarded_header: self.forwarded_header,
+            metrics: self.metrics,
         }
     }
 }
@@ -244,6 +253,9 @@ impl Default for Listen {
         Self {
             address,
             name: "clients".to_owned(),
+            metrics: false,
+            trusted_proxies: Networks::default(),
+            forwarded_header: ForwardedHeader::default(),
             tls: Tls::default(),
         }
     }

@@ -6,50 +6,47 @@
 //! | `…/diffusion`, `POST` with header `m` | polling: 0 connects, 1 polls, 2 sends |
 //! | `…/diffusion`, `OPTIONS` | what a browser asks before it polls |
 //! | `/health/live`, `/health/ready` | whether to send anybody here |
+//! | `/metrics`, where the listener has it | counters |
 //! | everything else | the built-in page |
 //!
 //! What is refused gets a status and one sentence.
 
-use std::{
-    net::IpAddr,
-    sync::PoisonError,
-    time::{Duration, Instant, SystemTime},
-};
+use std::{sync::PoisonError, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::{Request, body::Body as _, body::Incoming};
+use http::{Method, StatusCode, header, request};
+use hyper::{Request, body::Incoming};
 use percent_encoding::percent_decode_str;
-use suffuse_broker::{Opening, Transport};
-use suffuse_proto::handshake::{
-    Accepted, ConnectionRequest, ConnectionResponse, HandshakeError, Parameters,
-};
+use suffuse_broker::Transport;
+use suffuse_proto::handshake::{ConnectionResponse, Parameters};
 
 mod answer;
+mod client_address;
 pub(crate) mod connection;
 mod explained;
+mod foreign;
 mod guesses;
 mod health;
+mod opening;
 mod origins;
+mod polling;
 mod upgrade;
 
+pub use client_address::{ForwardedHeader, Networks, NetworksError};
+pub(crate) use foreign::Foreign;
 pub(crate) use guesses::Guesses;
 pub use origins::Origins;
 
 use crate::{
-    link::{
-        Link, Refusal,
-        polling::{PollingLink, Reply},
-        websocket::WebSocketLink,
-    },
+    link::{Link, websocket::WebSocketLink},
     page,
     shared::Shared,
     stream::Stream,
 };
 use answer::{Answer, sentence};
 use connection::Connection;
+use opening::NoLink;
 
-const NODE: HeaderName = HeaderName::from_static("x-suffuse-node");
+const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const METHODS: &str = "GET, POST, OPTIONS";
 
 /// A WebSocket that begins when the response to its handshake is written.
@@ -86,10 +83,7 @@ async fn respond(connection: &Connection, request: Request<Incoming>) -> Answer 
         return refusal;
     }
     if !is_connection_path(parts.uri.path()) {
-        return match health::answer(&connection.shared, &parts).await {
-            Some(answer) => answer,
-            None => answer_page(connection, &parts).await,
-        };
+        return answer_other(connection, &parts).await;
     }
     if !connection.shared.origins.allow(&parts.headers) {
         return sentence(
@@ -99,7 +93,7 @@ async fn respond(connection: &Connection, request: Request<Incoming>) -> Answer 
     }
     let mut answer = match parts.method {
         Method::GET => connect_websocket(connection, &parts).await,
-        Method::POST => answer_polling(connection, &parts, body).await,
+        Method::POST => polling::answer(connection, &parts, body).await,
         Method::OPTIONS => origins::preflight(),
         _ => {
             let text = "a connection is a GET request with `Upgrade: websocket`, or POST requests with the header `m`";
@@ -165,6 +159,31 @@ fn refuse_at_once(connection: &Connection, request: &request::Parts) -> Option<A
     None
 }
 
+/// Answers what is no connection of a client.
+async fn answer_other(connection: &Connection, request: &request::Parts) -> Answer {
+    if let Some(answer) = health::answer(&connection.shared, request).await {
+        return answer;
+    }
+    if connection.listener.has_metrics && request.uri.path() == "/metrics" {
+        return answer_metrics(connection, request).await;
+    }
+    answer_page(connection, request).await
+}
+
+async fn answer_metrics(connection: &Connection, request: &request::Parts) -> Answer {
+    if !matches!(request.method, Method::GET | Method::HEAD) {
+        let refusal = sentence(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "metrics are asked for with GET or HEAD",
+        );
+        return answer::with(refusal, header::ALLOW, "GET, HEAD");
+    }
+    match connection.shared.encode_metrics().await {
+        Some(text) => answer::with_body(StatusCode::OK, METRICS_TYPE, text),
+        None => unavailable(),
+    }
+}
+
 async fn answer_page(connection: &Connection, request: &request::Parts) -> Answer {
     let nothing = || {
         let text = "nothing is here: connections are made to a path that ends in /diffusion";
@@ -210,13 +229,20 @@ async fn connect_websocket(connection: &Connection, request: &request::Parts) ->
         Err(refusal) => return *refusal,
     };
     let parameters = parameters(request, Transport::WebSocket);
-    let (link, response) = match open(connection, Transport::WebSocket, &parameters).await {
+    let (link, response) = match opening::open(
+        connection,
+        Transport::WebSocket,
+        &request.headers,
+        &parameters,
+    )
+    .await
+    {
         Ok((link, accepted)) => (link, ConnectionResponse::Accepted(accepted)),
         Err(NoLink::Response(response)) => (Link::unknown(&connection.shared.inbox), response),
         Err(NoLink::Answer(refusal)) => return *refusal,
     };
     let mut answer = upgrade::switch(accept);
-    add_session_headers(&mut answer, connection, &response);
+    opening::add_session_headers(&mut answer, connection, &response);
     let pending = Pending {
         link,
         response,
@@ -228,83 +254,6 @@ async fn connect_websocket(connection: &Connection, request: &request::Parts) ->
         .lock()
         .unwrap_or_else(PoisonError::into_inner) = Some(pending);
     answer
-}
-
-async fn answer_polling(
-    connection: &Connection,
-    request: &request::Parts,
-    body: Incoming,
-) -> Answer {
-    let parameters = parameters(request, Transport::HttpPolling);
-    let sequence = parameters.get("s").and_then(|text| text.parse().ok());
-    match parameters.get("m") {
-        Some("0") => connect_polling(connection, &parameters).await,
-        Some("1") => match find(connection, &parameters) {
-            Some(link) => reply(
-                link.poll(sequence, connection.shared.limits.poll_hold)
-                    .await,
-            ),
-            None => gone(),
-        },
-        Some("2") => match find(connection, &parameters) {
-            Some(link) => answer_send(connection, &link, sequence, body).await,
-            None => gone(),
-        },
-        Some(_) | None => {
-            let text = "expected the header `m` to be 0 (connect), 1 (poll) or 2 (send); if this was a client, a \
-                 proxy on the way has removed its headers";
-            sentence(StatusCode::BAD_REQUEST, text)
-        }
-    }
-}
-
-async fn connect_polling(connection: &Connection, parameters: &Parameters) -> Answer {
-    let response = match open(connection, Transport::HttpPolling, parameters).await {
-        Ok((link, accepted)) => {
-            let dialect = accepted.version.dialect();
-            connection
-                .shared
-                .polling
-                .insert(accepted.token, link, dialect);
-            ConnectionResponse::Accepted(accepted)
-        }
-        Err(NoLink::Response(response)) => response,
-        Err(NoLink::Answer(refusal)) => return *refusal,
-    };
-    let body = response.to_bytes();
-    let mut answer = answer::with_body(StatusCode::OK, "text/plain; charset=ISO-8859-1", body);
-    add_session_headers(&mut answer, connection, &response);
-    answer
-}
-
-async fn answer_send(
-    connection: &Connection,
-    link: &PollingLink,
-    sequence: Option<u32>,
-    body: Incoming,
-) -> Answer {
-    let message_bytes_max = connection.shared.message_bytes_max;
-    // Base64 makes four bytes of three; a message has four bytes of framing.
-    let body_bytes_max = (message_bytes_max + 8).saturating_mul(4) / 3 + 4;
-    if body.size_hint().lower() > body_bytes_max as u64 {
-        return reply(link.refuse_too_large());
-    }
-    let read = tokio::time::timeout(
-        connection.shared.limits.body_timeout,
-        Limited::new(body, body_bytes_max).collect(),
-    );
-    match read.await {
-        Ok(Ok(body)) => reply(
-            link.send(sequence, &body.to_bytes(), message_bytes_max)
-                .await,
-        ),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => reply(link.refuse_too_large()),
-        Ok(Err(error)) => sentence(
-            StatusCode::BAD_REQUEST,
-            format!("the body could not be read: {error}"),
-        ),
-        Err(_) => sentence(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
-    }
 }
 
 /// Reads the parameters of a request: from its query, else from its headers.
@@ -320,120 +269,7 @@ fn parameters(request: &request::Parts, transport: Transport) -> Parameters {
     Parameters::from_query(request.uri.query().unwrap_or_default()).or(from_headers)
 }
 
-/// Why a request did not lead to a link.
-enum NoLink {
-    /// The protocol has a response for it.
-    Response(ConnectionResponse),
-    /// HTTP has.
-    Answer(Box<Answer>),
-}
-
-/// Asks the broker to accept a client.
-async fn open(
-    connection: &Connection,
-    transport: Transport,
-    parameters: &Parameters,
-) -> Result<(Link, Accepted), NoLink> {
-    let shared = &connection.shared;
-    if shared.is_stopping() {
-        return Err(NoLink::Answer(Box::new(unavailable())));
-    }
-    let request =
-        ConnectionRequest::parse(parameters).map_err(|error| refuse(connection, &error))?;
-    let opening = Opening {
-        transport,
-        request,
-        address: client_address(connection.peer.ip()),
-        connector: connection.listener.name.clone(),
-        wall_clock: SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default(),
-    };
-    let timeout = shared.limits.handshake_timeout;
-    match Link::open(shared.next_link(), opening, &shared.inbox, timeout).await {
-        Ok(opened) => Ok(opened),
-        Err(Refusal::Rejected { version, code }) => {
-            let address = client_address(connection.peer.ip());
-            let pause = shared.guesses.pause(code, address, Instant::now());
-            if !pause.is_zero() {
-                tokio::time::sleep(pause).await;
-            }
-            Err(NoLink::Response(ConnectionResponse::Rejected {
-                version,
-                code,
-            }))
-        }
-        Err(Refusal::Unavailable) => Err(NoLink::Answer(Box::new(unavailable()))),
-    }
-}
-
-fn refuse(connection: &Connection, error: &HandshakeError) -> NoLink {
-    tracing::debug!(%error, peer = %connection.peer, "a connection request was refused");
-    error.response().map_or_else(
-        || {
-            NoLink::Answer(Box::new(sentence(
-                StatusCode::BAD_REQUEST,
-                error.to_string(),
-            )))
-        },
-        NoLink::Response,
-    )
-}
-
-/// An IPv4 client of an IPv6 listener is an IPv4 client.
-fn client_address(address: IpAddr) -> IpAddr {
-    address.to_canonical()
-}
-
-/// Adds what load balancers route by.
-fn add_session_headers(
-    answer: &mut Answer,
-    connection: &Connection,
-    response: &ConnectionResponse,
-) {
-    let ConnectionResponse::Accepted(Accepted { session, .. }) = response else {
-        return;
-    };
-    let headers: &mut HeaderMap = answer.headers_mut();
-    if let Ok(node) = HeaderValue::from_str(connection.shared.node.as_str()) {
-        headers.insert(NODE, node);
-    }
-    let cookie = connection.shared.cookie.as_ref();
-    let cookie = cookie.map(|name| {
-        HeaderValue::try_from(format!("{name}={session}; Path=/; HttpOnly; SameSite=Lax"))
-    });
-    if let Some(Ok(cookie)) = cookie {
-        headers.insert(header::SET_COOKIE, cookie);
-    }
-}
-
-fn find(connection: &Connection, parameters: &Parameters) -> Option<std::sync::Arc<PollingLink>> {
-    connection.shared.polling.find(parameters.get("c")?)
-}
-
-fn reply(reply: Reply) -> Answer {
-    match reply {
-        Reply::Body(body) => {
-            answer::with_body(StatusCode::OK, "text/plain; charset=US-ASCII", body)
-        }
-        Reply::Gone => gone(),
-        Reply::Broken(problem) => {
-            sentence(StatusCode::BAD_REQUEST, format!("{problem}: connect again"))
-        }
-        Reply::TooLarge => {
-            let refusal = sentence(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "a message is larger than this server accepts",
-            );
-            answer::with(refusal, header::CONNECTION, "close")
-        }
-    }
-}
-
-fn gone() -> Answer {
-    let text = "no client polls with this token here: connect again; behind a load balancer, see to it that all \
-         requests of a session reach the same server";
-    sentence(StatusCode::NOT_FOUND, text)
-}
-
+/// Answers while the server cannot do what is asked.
 fn unavailable() -> Answer {
     sentence(
         StatusCode::SERVICE_UNAVAILABLE,

@@ -30,6 +30,7 @@ mod http;
 mod inbox;
 mod link;
 mod listener;
+mod metrics;
 mod options;
 mod password;
 mod port;
@@ -38,7 +39,7 @@ mod shared;
 mod stream;
 
 pub use crate::{
-    http::Origins,
+    http::{ForwardedHeader, Networks, NetworksError, Origins},
     options::{Limits, Listen, Options, TlsFiles},
     server::{Server, StartError},
 };

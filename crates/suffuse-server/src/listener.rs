@@ -9,7 +9,8 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    http::connection, options::Listen, server::StartError, shared::Shared, stream::Stream,
+    ForwardedHeader, Networks, http::connection, options::Listen, server::StartError,
+    shared::Shared, stream::Stream,
 };
 
 mod occupant;
@@ -25,6 +26,9 @@ pub(crate) struct Listener {
     pub(crate) name: String,
     pub(crate) address: SocketAddr,
     tls: Option<TlsAcceptor>,
+    pub(crate) trusted_proxies: Networks,
+    pub(crate) forwarded_header: ForwardedHeader,
+    pub(crate) has_metrics: bool,
 }
 
 /// Begins to listen.
@@ -42,6 +46,9 @@ pub(crate) fn bind(listen: &Listen) -> Result<(TcpListener, Listener), StartErro
             name: listen.name.clone(),
             address,
             tls,
+            trusted_proxies: listen.trusted_proxies.clone(),
+            forwarded_header: listen.forwarded_header,
+            has_metrics: listen.metrics,
         },
     ))
 }

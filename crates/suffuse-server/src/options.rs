@@ -9,7 +9,10 @@ use std::{
 
 use suffuse_broker::{Principal, PrincipalStore, Settings};
 
-use crate::{http::Origins, page::PageInfo};
+use crate::{
+    http::{ForwardedHeader, Networks, Origins},
+    page::PageInfo,
+};
 
 /// Everything that a [`Server`](crate::Server) needs.
 #[derive(Clone, Debug)]
@@ -40,6 +43,27 @@ pub struct Listen {
     pub name: String,
     /// The certificate, for TLS.
     pub tls: Option<TlsFiles>,
+    /// The proxies in front, which are believed when they tell whom they serve. All others are clients.
+    pub trusted_proxies: Networks,
+    /// Where these proxies tell it.
+    pub forwarded_header: ForwardedHeader,
+    /// Whether `/metrics` is answered here, to everybody who can connect.
+    pub metrics: bool,
+}
+
+impl Listen {
+    /// Returns a plain listener that trusts no proxies and keeps its metrics to itself.
+    #[must_use]
+    pub fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            name: "default".to_owned(),
+            tls: None,
+            trusted_proxies: Networks::default(),
+            forwarded_header: ForwardedHeader::default(),
+            metrics: false,
+        }
+    }
 }
 
 /// Where the certificate of a listener is, in PEM form.
@@ -128,9 +152,8 @@ impl Options {
         ];
         Self {
             listen: vec![Listen {
-                address: listen,
-                name: "default".to_owned(),
-                tls: None,
+                metrics: true,
+                ..Listen::new(listen)
             }],
             broker: Settings::default(),
             principals: PrincipalStore {

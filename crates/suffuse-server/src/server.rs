@@ -17,10 +17,11 @@ use tokio::{
 
 use crate::{
     broker_thread,
-    http::Guesses,
+    http::{Foreign, Guesses},
     inbox::{Inbox, Input},
     link::polling::PollingLinks,
     listener,
+    metrics::Metrics,
     options::Options,
     password,
     shared::Shared,
@@ -28,6 +29,8 @@ use crate::{
 
 /// How many connections beyond the limit are told so at the same time; others are just closed.
 const SURPLUS_CONNECTIONS_MAX: usize = 64;
+/// How often the operator hears of requests for other nodes.
+const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// A running server. It stops when it is dropped, though in order only by [`Server::stop`].
 pub struct Server {
@@ -100,6 +103,9 @@ impl Server {
         server
             .tasks
             .push(tokio::spawn(sweep(Arc::clone(&server.shared))));
+        server
+            .tasks
+            .push(tokio::spawn(report(Arc::clone(&server.shared))));
         Ok(server)
     }
 
@@ -170,6 +176,7 @@ fn start_broker(options: Options) -> io::Result<(Arc<Shared>, thread::JoinHandle
     getrandom::fill(&mut server_id).map_err(io::Error::other)?;
     settings.server_id = i64::from_be_bytes(server_id);
     let inbox = Arc::new(Inbox::default());
+    let metrics = Metrics::default();
     let shared = Shared {
         inbox: Arc::clone(&inbox),
         polling: PollingLinks::default(),
@@ -177,6 +184,8 @@ fn start_broker(options: Options) -> io::Result<(Arc<Shared>, thread::JoinHandle
         message_time_max: message_time_max(settings.ping_interval),
         origins: options.allowed_origins,
         guesses: Guesses::default(),
+        foreign: Foreign::new(settings.node, [], &metrics),
+        metrics,
         cookie: options.cookie,
         node: settings.node,
         page: options.page,
@@ -222,5 +231,16 @@ async fn sweep(shared: Arc<Shared>) {
     loop {
         interval.tick().await;
         shared.polling.sweep(Instant::now(), grace);
+    }
+}
+
+/// Tells the operator once a minute of what a load balancer in front does wrong, until the task is aborted.
+async fn report(shared: Arc<Shared>) {
+    let mut interval = tokio::time::interval(REPORT_INTERVAL);
+    loop {
+        interval.tick().await;
+        if let Some(report) = shared.foreign.report() {
+            tracing::warn!(code = "SFX-L201", "{report}");
+        }
     }
 }

@@ -13,9 +13,10 @@ use suffuse_proto::NodeId;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::{
-    http::{Guesses, Origins},
+    http::{Foreign, Guesses, Origins},
     inbox::{Inbox, Input},
     link::polling::PollingLinks,
+    metrics::{Level, Metrics},
     options::Limits,
     page::PageInfo,
 };
@@ -30,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) message_time_max: Duration,
     pub(crate) origins: Origins,
     pub(crate) guesses: Guesses,
+    pub(crate) foreign: Foreign,
+    pub(crate) metrics: Metrics,
     pub(crate) cookie: Option<String>,
     pub(crate) node: NodeId,
     pub(crate) page: Option<PageInfo>,
@@ -59,6 +62,20 @@ impl Shared {
             // The sender lives as long as the server.
             let _ = stop.wait_for(|stop| *stop).await;
         }
+    }
+
+    /// Returns the metrics as text; `None` if the server has stopped.
+    pub(crate) async fn encode_metrics(&self) -> Option<String> {
+        let stats = self.inspect(Broker::stats).await?;
+        let level = Level {
+            sessions: stats.sessions,
+            topics: stats.topics,
+            connections: self
+                .limits
+                .connections_max
+                .saturating_sub(self.places.available_permits()),
+        };
+        Some(self.metrics.encode(&level))
     }
 
     /// Looks at the broker between two batches; `None` if the server has stopped.

@@ -140,6 +140,14 @@ pub(crate) const LISTEN_KEYS: &[Key<Listen>] = keys! {
     "address" address;
     /// The name that sessions show as their $Connector.
     "name" name;
+    /// Whether GET /metrics is answered here. Who can connect can read it: use a listener of your own
+    /// network for it.
+    "metrics" metrics;
+    /// The proxies in front, as addresses or prefixes: ["10.0.0.0/8", "127.0.0.1"]. What they tell of the
+    /// client's address becomes $ClientIP; from all others it is ignored.
+    "trusted_proxies" trusted_proxies;
+    /// Where the trusted proxies tell it: "x-forwarded-for" or "forwarded". The other one is ignored.
+    "forwarded_header" forwarded_header;
     /// The certificate chain, a PEM file. With it the listener speaks TLS: https and wss.
     "tls.cert" tls.cert, like "\"tls.crt\"";
     /// The private key, a PEM file.

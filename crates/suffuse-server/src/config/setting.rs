@@ -6,6 +6,8 @@ use suffuse_broker::ReconnectPolicy;
 use suffuse_proto::NodeId;
 use toml::de::DeValue;
 
+use crate::{ForwardedHeader, Networks};
+
 /// A type of settings.
 pub(crate) trait Setting: Sized {
     /// Reads a value.
@@ -221,6 +223,51 @@ impl Setting for Vec<String> {
         let items: Self = self.iter().map(|item| quote(item)).collect();
         Some(format!("[{}]", items.join(", ")))
     }
+}
+
+impl Setting for Networks {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        let texts = Vec::<String>::read(value).map_err(|_| {
+            "expected a list of networks, such as [\"10.0.0.0/8\", \"127.0.0.1\"]".to_owned()
+        })?;
+        Self::parse(texts).map_err(|error| error.to_string())
+    }
+
+    fn write(&self) -> Option<String> {
+        self.texts().collect::<Vec<_>>().write()
+    }
+}
+
+const FORWARDED_HEADERS: [(&str, ForwardedHeader); 2] = [
+    ("x-forwarded-for", ForwardedHeader::XForwardedFor),
+    ("forwarded", ForwardedHeader::Forwarded),
+];
+
+impl Setting for ForwardedHeader {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        choice(value, &FORWARDED_HEADERS)
+    }
+
+    fn write(&self) -> Option<String> {
+        write_choice(*self, &FORWARDED_HEADERS)
+    }
+}
+
+/// Reads one of a few names, in any case.
+fn choice<T: Copy>(value: &DeValue<'_>, choices: &[(&str, T)]) -> Result<T, String> {
+    let text = value.as_str().unwrap_or_default();
+    let found = choices
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(text));
+    found.map(|(_, choice)| *choice).ok_or_else(|| {
+        let names: Vec<_> = choices.iter().map(|(name, _)| quote(name)).collect();
+        format!("expected {}", names.join(" or "))
+    })
+}
+
+fn write_choice<T: Copy + PartialEq>(value: T, choices: &[(&str, T)]) -> Option<String> {
+    let found = choices.iter().find(|(_, choice)| *choice == value);
+    found.map(|(name, _)| quote(name))
 }
 
 impl<T: Setting> Setting for Option<T> {

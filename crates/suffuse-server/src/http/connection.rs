@@ -134,6 +134,9 @@ async fn respond(
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     connection.has_request.store(true, Ordering::Relaxed);
     let answer = super::respond(&connection, request).await;
+    if answer.status().is_client_error() || answer.status().is_server_error() {
+        connection.shared.metrics.on_refusal(answer.status());
+    }
     Ok(answer.map(Full::new))
 }
 

@@ -65,9 +65,8 @@ impl PollingLinks {
     }
 
     /// Returns the link of a token.
-    pub(crate) fn find(&self, token: &str) -> Option<Arc<PollingLink>> {
-        let token = SessionToken::from_ascii(token.as_bytes())?;
-        self.lock().get(&token).cloned()
+    pub(crate) fn find(&self, token: &SessionToken) -> Option<Arc<PollingLink>> {
+        self.lock().get(token).cloned()
     }
 
     /// Drops the links that have ended or have had no poll for the grace time.
