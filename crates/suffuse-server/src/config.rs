@@ -67,8 +67,20 @@ pub struct Listen {
     pub trusted_proxies: Networks,
     /// Where they tell it.
     pub forwarded_header: ForwardedHeader,
+    /// Whether they begin connections with a PROXY header.
+    pub proxy_protocol: ProxyProtocol,
     /// `[listen.tls]`: certificate and key; both or none.
     pub tls: Tls,
+}
+
+/// `listen.proxy_protocol`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProxyProtocol {
+    /// No header.
+    #[default]
+    Off,
+    /// A header of version 1 or 2 from trusted proxies, and none from others.
+    V1V2,
 }
 
 /// `[listen.tls]`
@@ -242,6 +254,7 @@ impl Listen {
             tls,
             trusted_proxies: self.trusted_proxies.clone(),
             forwarded_header: self.forwarded_header,
+            proxy_protocol: self.proxy_protocol == ProxyProtocol::V1V2,
             metrics: self.metrics,
         }
     }
@@ -256,6 +269,7 @@ impl Default for Listen {
             metrics: false,
             trusted_proxies: Networks::default(),
             forwarded_header: ForwardedHeader::default(),
+            proxy_protocol: ProxyProtocol::default(),
             tls: Tls::default(),
         }
     }

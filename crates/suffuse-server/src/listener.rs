@@ -1,6 +1,6 @@
 //! Listeners: they accept TCP connections, speak TLS if they have a certificate, and let `http` serve them.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
@@ -9,12 +9,15 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    ForwardedHeader, Networks, http::connection, options::Listen, server::StartError,
-    shared::Shared, stream::Stream,
+    ForwardedHeader, Networks, http::connection, metrics::ProxyRefusal, options::Listen,
+    server::StartError, shared::Shared, stream::Stream,
 };
 
 mod occupant;
+mod proxy_protocol;
 mod tls;
+
+use proxy_protocol::HeaderError;
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 4096;
@@ -28,6 +31,7 @@ pub(crate) struct Listener {
     tls: Option<TlsAcceptor>,
     pub(crate) trusted_proxies: Networks,
     pub(crate) forwarded_header: ForwardedHeader,
+    has_proxy_protocol: bool,
     pub(crate) has_metrics: bool,
 }
 
@@ -48,6 +52,7 @@ pub(crate) fn bind(listen: &Listen) -> Result<(TcpListener, Listener), StartErro
             tls,
             trusted_proxies: listen.trusted_proxies.clone(),
             forwarded_header: listen.forwarded_header,
+            has_proxy_protocol: listen.proxy_protocol,
             has_metrics: listen.metrics,
         },
     ))
@@ -113,7 +118,7 @@ fn admit(stream: TcpStream, peer: SocketAddr, listener: &Arc<Listener>, shared: 
 }
 
 async fn serve(
-    stream: TcpStream,
+    mut stream: TcpStream,
     peer: SocketAddr,
     place: OwnedSemaphorePermit,
     is_surplus: bool,
@@ -126,6 +131,9 @@ async fn serve(
         return;
     }
     let local = stream.local_addr().unwrap_or(listener.address);
+    let Some(peer) = introduce(&mut stream, peer, &listener, &shared).await else {
+        return;
+    };
     let stream = match &listener.tls {
         None => Stream::plain(stream, place),
         Some(tls) => {
@@ -137,4 +145,44 @@ async fn serve(
         }
     };
     connection::serve(stream, peer, local, shared, listener, is_surplus).await;
+}
+
+/// Finds out who is at the other end of a connection: the socket says it, or a trusted proxy with a PROXY
+/// header. `None`: the connection is refused.
+async fn introduce(
+    stream: &mut TcpStream,
+    peer: SocketAddr,
+    listener: &Listener,
+    shared: &Shared,
+) -> Option<SocketAddr> {
+    if !listener.has_proxy_protocol {
+        return Some(peer);
+    }
+    let refuse = |reason: ProxyRefusal, error: &dyn fmt::Display| {
+        tracing::debug!(%error, %peer, "a connection was refused");
+        shared.metrics.on_proxy_refusal(reason);
+        None
+    };
+    let timeout = shared.limits.handshake_timeout;
+    if !listener.trusted_proxies.contain(peer.ip()) {
+        let has_header = tokio::time::timeout(timeout, proxy_protocol::is_present(stream));
+        return match has_header.await {
+            Ok(true) => refuse(
+                ProxyRefusal::Untrusted,
+                &"a PROXY header, but not of a trusted proxy",
+            ),
+            Ok(false) => Some(peer),
+            Err(_) => None, // It has sent nothing at all.
+        };
+    }
+    match tokio::time::timeout(timeout, proxy_protocol::read(stream)).await {
+        Ok(Ok(client)) => Some(client.unwrap_or(peer)),
+        Ok(Err(error @ HeaderError::Missing(_))) => refuse(ProxyRefusal::Missing, &error),
+        Ok(Err(error @ HeaderError::Malformed(_))) => refuse(ProxyRefusal::Malformed, &error),
+        Ok(Err(HeaderError::Io(_))) => None, // A balancer that only looks whether the port is open.
+        Err(_) => refuse(
+            ProxyRefusal::Missing,
+            &"a trusted proxy sent no PROXY header in time",
+        ),
+    }
 }

@@ -19,6 +19,7 @@ pub(crate) struct Metrics {
     handshakes: Family<Label<u32>, Counter>,
     refused_requests: Family<Label<u32>, Counter>,
     foreign_requests: Family<Label<String>, Counter>,
+    proxy_refusals: Family<Label<&'static str>, Counter>,
     /// Requests that name a session: polls, sends, reconnections.
     pub(crate) session_requests: Counter,
     /// Those of them whose token would be of this node, but names no session.
@@ -28,6 +29,17 @@ pub(crate) struct Metrics {
     sessions: Gauge,
     topics: Gauge,
     connections: Gauge,
+}
+
+/// Why a connection was refused for its PROXY header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProxyRefusal {
+    /// It has one, but does not come from a trusted proxy.
+    Untrusted,
+    /// It comes from a trusted proxy, but has none.
+    Missing,
+    /// It has one that cannot be read.
+    Malformed,
 }
 
 /// What is counted at the moment of a look.
@@ -44,6 +56,7 @@ impl Default for Metrics {
             handshakes: Family::default(),
             refused_requests: Family::default(),
             foreign_requests: Family::default(),
+            proxy_refusals: Family::default(),
             session_requests: Counter::default(),
             unknown_tokens: Counter::default(),
             ignored_forwarding_headers: Counter::default(),
@@ -91,6 +104,11 @@ impl Metrics {
             self.ignored_forwarding_headers.clone(),
         );
         registry.register(
+            "refused_proxy_headers",
+            "Connections refused for their PROXY header, or for the lack of one, by reason",
+            self.proxy_refusals.clone(),
+        );
+        registry.register(
             "sessions",
             "Sessions, connected or waiting for their client",
             self.sessions.clone(),
@@ -109,6 +127,18 @@ impl Metrics {
     pub(crate) fn on_refusal(&self, status: http::StatusCode) {
         let label = [("status", u32::from(status.as_u16()))];
         self.refused_requests.get_or_create(&label).inc();
+    }
+
+    /// Counts a connection that was refused for its PROXY header.
+    pub(crate) fn on_proxy_refusal(&self, reason: ProxyRefusal) {
+        let reason = match reason {
+            ProxyRefusal::Untrusted => "untrusted",
+            ProxyRefusal::Missing => "missing",
+            ProxyRefusal::Malformed => "malformed",
+        };
+        self.proxy_refusals
+            .get_or_create(&[("reason", reason)])
+            .inc();
     }
 
     /// Returns the counter of requests for one other node; `None`: of all that are not configured.

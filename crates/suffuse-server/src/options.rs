@@ -47,6 +47,8 @@ pub struct Listen {
     pub trusted_proxies: Networks,
     /// Where these proxies tell it.
     pub forwarded_header: ForwardedHeader,
+    /// Whether the trusted proxies begin each connection with a PROXY header, version 1 or 2.
+    pub proxy_protocol: bool,
     /// Whether `/metrics` is answered here, to everybody who can connect.
     pub metrics: bool,
 }
@@ -61,6 +63,7 @@ impl Listen {
             tls: None,
             trusted_proxies: Networks::default(),
             forwarded_header: ForwardedHeader::default(),
+            proxy_protocol: false,
             metrics: false,
         }
     }

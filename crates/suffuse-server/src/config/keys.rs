@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt::Debug, ops::RangeInclusive, time::Duration
 
 use toml::de::DeValue;
 
-use super::{ByteSize, Config, Listen, diagnostic::Diagnostic, setting::Setting};
+use super::{ByteSize, Config, Listen, ProxyProtocol, diagnostic::Diagnostic, setting::Setting};
 
 /// One setting of a `T`.
 pub(crate) struct Key<T> {
@@ -148,6 +148,9 @@ pub(crate) const LISTEN_KEYS: &[Key<Listen>] = keys! {
     "trusted_proxies" trusted_proxies;
     /// Where the trusted proxies tell it: "x-forwarded-for" or "forwarded". The other one is ignored.
     "forwarded_header" forwarded_header;
+    /// "v1v2": connections of trusted proxies begin with a PROXY header, which tells the client's address;
+    /// without it they are refused, and with it all others. "off": nobody sends one.
+    "proxy_protocol" proxy_protocol;
     /// The certificate chain, a PEM file. With it the listener speaks TLS: https and wss.
     "tls.cert" tls.cert, like "\"tls.crt\"";
     /// The private key, a PEM file.
@@ -217,6 +220,12 @@ pub(crate) fn contradictions(config: &Config) -> Vec<Diagnostic> {
             refuse(
                 format!("listen.{index}.tls has no `{missing}`"),
                 "TLS needs both `cert` and `key`",
+            );
+        }
+        if listen.proxy_protocol == ProxyProtocol::V1V2 && listen.trusted_proxies.is_empty() {
+            refuse(
+                format!("listen.{index} expects PROXY headers, but trusts no proxy"),
+                "name the proxies that send them in `trusted_proxies`",
             );
         }
         let is_same =

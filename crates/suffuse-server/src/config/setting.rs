@@ -6,6 +6,7 @@ use suffuse_broker::ReconnectPolicy;
 use suffuse_proto::NodeId;
 use toml::de::DeValue;
 
+use super::ProxyProtocol;
 use crate::{ForwardedHeader, Networks};
 
 /// A type of settings.
@@ -250,6 +251,19 @@ impl Setting for ForwardedHeader {
 
     fn write(&self) -> Option<String> {
         write_choice(*self, &FORWARDED_HEADERS)
+    }
+}
+
+const PROXY_PROTOCOLS: [(&str, ProxyProtocol); 2] =
+    [("off", ProxyProtocol::Off), ("v1v2", ProxyProtocol::V1V2)];
+
+impl Setting for ProxyProtocol {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        choice(value, &PROXY_PROTOCOLS)
+    }
+
+    fn write(&self) -> Option<String> {
+        write_choice(*self, &PROXY_PROTOCOLS)
     }
 }
 

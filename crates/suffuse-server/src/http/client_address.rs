@@ -52,6 +52,12 @@ impl Networks {
         self.0.iter().any(|network| network.contains(&address))
     }
 
+    /// Returns whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Returns the networks as text.
     pub fn texts(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(|network| {

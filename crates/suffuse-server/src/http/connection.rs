@@ -94,7 +94,10 @@ async fn serve_http(stream: Stream, connection: &Arc<Connection>) -> Option<(Str
         .header_read_timeout(connection.shared.limits.keep_alive)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(Explained::new(stream)), service);
+        .serve_connection(
+            TokioIo::new(Explained::new(stream, Arc::clone(&connection.shared))),
+            service,
+        );
     let end = {
         let mut first_request = pin!(tokio::time::sleep(
             connection.shared.limits.handshake_timeout

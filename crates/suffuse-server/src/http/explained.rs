@@ -6,12 +6,14 @@
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
+use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::stream::Stream;
+use crate::{shared::Shared, stream::Stream};
 
 macro_rules! answer {
     ($status:literal, $length:literal, $text:literal) => {{
@@ -37,8 +39,8 @@ pub(super) const TIMEOUT: &[u8] = answer!(
 
 const NO_HTTP: &[u8] = answer!(
     "400 Bad Request",
-    80,
-    "this is not a request of HTTP/1: perhaps TLS, which this listener does not have\n"
+    98,
+    "this is not a request of HTTP/1: perhaps TLS or a PROXY header, which this listener does not have\n"
 );
 const LONG_TARGET: &[u8] = answer!(
     "414 URI Too Long",
@@ -54,13 +56,18 @@ const LARGE_HEAD: &[u8] = answer!(
 /// A socket on which hyper's own answers get a body.
 pub(super) struct Explained {
     stream: Stream,
+    shared: Arc<Shared>,
     /// What is left of an answer that replaces hyper's.
     rest: &'static [u8],
 }
 
 impl Explained {
-    pub(super) fn new(stream: Stream) -> Self {
-        Self { stream, rest: &[] }
+    pub(super) fn new(stream: Stream, shared: Arc<Shared>) -> Self {
+        Self {
+            stream,
+            shared,
+            rest: &[],
+        }
     }
 
     pub(super) fn into_inner(self) -> Stream {
@@ -69,12 +76,12 @@ impl Explained {
 }
 
 /// Returns what to send instead of a head that is all there is of an answer.
-fn explanation(head: &[u8]) -> Option<&'static [u8]> {
+fn explanation(head: &[u8]) -> Option<(StatusCode, &'static [u8])> {
     let status = head.strip_prefix(b"HTTP/1.")?.get(1..5)?;
     let answer = match status {
-        b" 400" => NO_HTTP,
-        b" 414" => LONG_TARGET,
-        b" 431" => LARGE_HEAD,
+        b" 400" => (StatusCode::BAD_REQUEST, NO_HTTP),
+        b" 414" => (StatusCode::URI_TOO_LONG, LONG_TARGET),
+        b" 431" => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, LARGE_HEAD),
         _ => return None,
     };
     let is_bare = head
@@ -102,7 +109,10 @@ impl AsyncWrite for Explained {
     ) -> Poll<io::Result<usize>> {
         if self.rest.is_empty() {
             match explanation(bytes) {
-                Some(answer) => self.rest = answer,
+                Some((status, answer)) => {
+                    self.shared.metrics.on_refusal(status);
+                    self.rest = answer;
+                }
                 None => return Pin::new(&mut self.stream).poll_write(cx, bytes),
             }
         }
@@ -146,7 +156,8 @@ mod tests {
             (b"", None),
         ];
         for (head, expected) in cases {
-            assert_eq!(explanation(head), expected, "{}", head.escape_ascii());
+            let found = explanation(head).map(|(_, answer)| answer);
+            assert_eq!(found, expected, "{}", head.escape_ascii());
         }
     }
 }

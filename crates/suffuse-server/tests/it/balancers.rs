@@ -1,8 +1,10 @@
 //! The server behind load balancers: requests for other nodes, forwarding headers, and how both are counted.
 
-use suffuse_server::{ForwardedHeader, Networks, Options};
+use std::time::Duration;
 
-use crate::peer::{Peer, Reply, TestServer, poll_request};
+use suffuse_server::{ForwardedHeader, Listen, Networks, Options};
+
+use crate::peer::{Peer, Reply, TestServer, poll_request, upgrade_request};
 
 /// Asks for the caller's own session properties, in conversation 1.
 const OWN_PROPERTIES: &[u8] = &[0, 0xca, 0x01, 1];
@@ -175,4 +177,77 @@ fn metrics_are_read_where_the_listener_has_them() {
 
     let server = TestServer::start_with(|options| options.listen[0].metrics = false);
     assert_eq!(get(&server, "/metrics").status, 404);
+}
+
+#[test]
+fn proxy_headers_are_read_from_trusted_proxies_only() {
+    const V1: &[u8] = b"PROXY TCP4 192.0.2.7 10.0.0.1 4711 80\r\n";
+    const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x07\x0a\0\0\x01\x12\x67\0\x50";
+    const LOCAL: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
+    const BAD: &[u8] = b"PROXY TCP4 somewhere\r\n";
+    let counter = |reason| format!("suffuse_refused_proxy_headers_total{{reason=\"{reason}\"}}");
+    let cases: [(&str, &[u8], Result<&str, &str>); 8] = [
+        ("127.0.0.1", V1, Ok("192.0.2.7")),
+        ("127.0.0.1", V2, Ok("192.0.2.7")),
+        ("127.0.0.1", LOCAL, Ok("127.0.0.1")),
+        ("127.0.0.1", b"", Err("missing")),
+        ("127.0.0.1", BAD, Err("malformed")),
+        ("10.0.0.1", b"", Ok("127.0.0.1")),
+        ("10.0.0.1", V1, Err("untrusted")),
+        ("10.0.0.1", V2, Err("untrusted")),
+    ];
+    for (trusted, header, expected) in cases {
+        let server = TestServer::start_with(|options| {
+            let plain = Listen {
+                metrics: true,
+                ..options.listen[0].clone()
+            };
+            options.listen.push(plain);
+            options.listen[0].trusted_proxies = Networks::parse([trusted]).unwrap();
+            options.listen[0].proxy_protocol = true;
+        });
+        let what = format!("{trusted} {}", header.escape_ascii());
+        let mut peer = server.connect();
+        peer.send(header);
+        match expected {
+            Ok(address) => {
+                let target = "/diffusion?ty=WB&v=29&ca=8";
+                // The source of a PROXY header is no trusted proxy, so its headers are ignored.
+                let (_, response) = peer.upgrade_with(target, "x-forwarded-for: 198.51.100.1\r\n");
+                assert_eq!(response[2], 100, "{what}");
+                let found = client_ip(&mut peer);
+                // The proxy itself is trusted, and so are its headers.
+                let is_proxy = address == trusted;
+                let address = if is_proxy { "198.51.100.1" } else { address };
+                assert_eq!(found, address, "{what}");
+            }
+            Err(reason) => {
+                _ = peer.try_send(upgrade_request("/diffusion?ty=WB&v=29&ca=8", "").as_bytes());
+                assert!(peer.is_cut(), "{what}");
+                let mut look = Peer::connect(server.addresses()[1]);
+                let reply = look.exchange("GET /metrics HTTP/1.1\r\nhost: test\r\n\r\n");
+                let line = format!("{} 1", counter(reason));
+                assert!(reply.text().contains(&line), "{what}: {}", reply.text());
+                assert_eq!(server.sessions(), 0, "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_proxy_header_that_is_never_finished_costs_the_time_limit() {
+    let server = TestServer::start_with(|options| {
+        options.listen[0].trusted_proxies = Networks::parse(["127.0.0.1"]).unwrap();
+        options.listen[0].proxy_protocol = true;
+        options.limits.handshake_timeout = Duration::from_millis(50);
+    });
+    for start in [
+        "",
+        "PROXY TCP4 192.0.2.7",
+        "\r\n\r\n\0\r\nQUIT\n\x21\x11\u{f}",
+    ] {
+        let mut peer = server.connect();
+        peer.send(start);
+        assert!(peer.is_cut(), "{}", start.escape_debug());
+    }
 }

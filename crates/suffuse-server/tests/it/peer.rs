@@ -193,6 +193,14 @@ impl Peer {
         bytes
     }
 
+    /// Waits for the end of the connection, in order or not, and returns whether nothing came before it.
+    pub(crate) fn is_cut(&mut self) -> bool {
+        let mut bytes = Vec::new();
+        let end = self.socket.read_to_end(&mut bytes);
+        let waited = end.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+        bytes.is_empty() && !waited
+    }
+
     pub(crate) fn shut_down(&mut self, how: Shutdown) {
         self.socket.get_mut().shutdown(how).unwrap();
     }
