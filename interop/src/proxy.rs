@@ -86,6 +86,11 @@ impl Proxy {
             .then(|| format!("https://127.0.0.1:{port}/diffusion"))
     }
 
+    /// Returns whether clients name the proxy besides the server.
+    pub fn is_forward(&self) -> bool {
+        self.kind.is_forward()
+    }
+
     /// Returns the file with the certificate that issued the one of the proxy, as PEM.
     pub fn root_certificate(&self) -> PathBuf {
         self.workshop.root_certificate()
@@ -169,13 +174,12 @@ impl Drop for Proxy {
     }
 }
 
-fn launch(command: &[&str], workshop: &Workshop) -> Result<Child> {
-    let [program, arguments @ ..] = command else {
-        bail!("a command without a program");
-    };
+fn launch(command: &str, workshop: &Workshop) -> Result<Child> {
+    let mut words = words(command);
+    let program = words.next().context("a command without a program")?;
     let output = File::create(workshop.output_of(program))?;
     Command::new(place::program(program))
-        .args(arguments.iter().map(|argument| workshop.fill(argument)))
+        .args(words.map(|word| workshop.fill(word)))
         .stdin(Stdio::null())
         .stderr(output.try_clone()?)
         .stdout(output)
@@ -183,6 +187,15 @@ fn launch(command: &[&str], workshop: &Workshop) -> Result<Child> {
         .with_context(|| {
             format!("cannot start {program}; `cargo xtask test` installs what the tests need")
         })
+}
+
+/// Splits a command line; words with spaces stand between apostrophes.
+fn words(command: &str) -> impl Iterator<Item = &str> {
+    let quoted = command.split('\'').enumerate();
+    quoted.flat_map(|(number, part)| match number % 2 {
+        0 => part.split_whitespace().collect::<Vec<_>>(),
+        _ => vec![part],
+    })
 }
 
 fn end(process: &mut Child) {
