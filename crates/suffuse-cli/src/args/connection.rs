@@ -38,7 +38,7 @@ pub(crate) struct ConnectionArgs {
     /// A file with the password, without its last line break
     #[arg(long, value_name = "FILE", requires = "principal")]
     pub(crate) credentials_file: Option<PathBuf>,
-    /// A forward proxy, as http://HOST:PORT; with a password rather --proxy-from-env
+    /// A forward proxy, http://HOST:PORT; a password is safer in --proxy-from-env
     #[arg(long, value_name = "URL", conflicts_with = "proxy_from_env")]
     pub(crate) proxy: Option<String>,
     /// The forward proxy of http_proxy, https_proxy, all_proxy and no_proxy
