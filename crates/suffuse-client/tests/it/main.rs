@@ -5,11 +5,13 @@
 mod attempts;
 mod bad_proxy;
 mod cascade;
+mod cutter;
 mod logs;
 mod peer;
 mod polling;
 mod proxies;
 mod reconnect;
+mod resume;
 mod retries;
 mod server;
 mod sessions;

@@ -1,0 +1,153 @@
+//! Sessions of a real server whose connection is cut, at any byte.
+
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    time::Duration,
+};
+
+use suffuse_client::{
+    Builder, FixedInterval, Reconnect, Session, SessionState, TopicSpecification, TopicType,
+    Transport::{self, HttpPolling, WebSocket},
+    streams::ValueStream,
+};
+use suffuse_server::Server;
+
+use crate::{
+    cutter::Cutter,
+    peer::within,
+    server::{builder, connect, start},
+};
+
+/// How many connections are cut in a run.
+const CUTS: usize = 100;
+/// The most bytes of a connection in a run. A handshake has about 600.
+const BYTES_MAX: usize = 6000;
+
+fn through(cutter: &Cutter, server: &Server, transports: &[Transport]) -> Builder {
+    builder(server, WebSocket)
+        .server_port(cutter.address.port())
+        .transports(transports.iter().copied())
+        .reconnect(
+            Reconnect::within(Duration::from_secs(60)).strategy(FixedInterval(Duration::ZERO)),
+        )
+}
+
+async fn connected_over(session: &Session, transport: Transport) {
+    let state = SessionState::Connected { transport };
+    within(session.states().wait_for(|it| *it == state))
+        .await
+        .unwrap();
+}
+
+async fn recovering(session: &Session) {
+    let is_recovering = |state: &SessionState| matches!(state, SessionState::Recovering { .. });
+    within(session.states().wait_for(is_recovering))
+        .await
+        .unwrap();
+}
+
+async fn expect(stream: &mut ValueStream<i64>, value: i64, context: &str) {
+    let update = within(stream.next()).await.expect(context);
+    assert_eq!(
+        (update.value, update.missed, update.lost),
+        (Ok(value), 0, false),
+        "{context}"
+    );
+}
+
+async fn add_and_stream(session: &Session, path: &str) -> ValueStream<i64> {
+    let specification = TopicSpecification::new(TopicType::INT64);
+    session.topics().add(path, specification).await.unwrap();
+    session.topics().stream(path).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_session_is_resumed_over_each_transport() {
+    for transport in [WebSocket, HttpPolling] {
+        let server = start().await;
+        let cutter = Cutter::start(server.addresses()[0], 1).await;
+        let session = within(through(&cutter, &server, &[transport]).open())
+            .await
+            .unwrap();
+        let publisher = connect(&server, WebSocket).await;
+        let mut stream = add_and_stream(&session, "a").await;
+        let id = session.id();
+        let mut value = 0;
+        // More than once, and also before anything was sent on the new connection.
+        for values in [1, 0, 0, 3] {
+            cutter.cut();
+            recovering(&session).await;
+            for _ in 0..values {
+                value += 1;
+                publisher.topics().set("a", &value).await.unwrap();
+            }
+            connected_over(&session, transport).await;
+            within(session.ping()).await.unwrap();
+            for expected in value - values + 1..=value {
+                expect(&mut stream, expected, transport.name()).await;
+            }
+        }
+        assert_eq!(session.id(), id);
+        assert_eq!(server.inspect(|broker| broker.stats().sessions).await, 2);
+        within(server.stop()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_goes_from_one_transport_to_the_other_and_back() {
+    let server = start().await;
+    let cutter = Cutter::start(server.addresses()[0], 1).await;
+    let session = within(through(&cutter, &server, &[WebSocket, HttpPolling]).open())
+        .await
+        .unwrap();
+    let mut stream = add_and_stream(&session, "a").await;
+    let moves = [(true, HttpPolling), (false, WebSocket), (true, HttpPolling)];
+    for (value, (refuses, transport)) in (1..).zip(moves) {
+        cutter.refuse_websocket(refuses);
+        cutter.cut();
+        let set = session.topics();
+        within(set.set("a", &value)).await.unwrap();
+        connected_over(&session, transport).await;
+        expect(&mut stream, value, transport.name()).await;
+    }
+    within(server.stop()).await;
+}
+
+#[tokio::test]
+async fn websockets_are_cut_at_random_bytes_and_nothing_is_lost() {
+    cut_at_random(&[WebSocket]).await;
+}
+
+#[tokio::test]
+async fn polls_are_cut_at_random_bytes_and_nothing_is_lost() {
+    cut_at_random(&[HttpPolling]).await;
+}
+
+/// A session sets a topic, and sees another one that a session without cuts sets: every value arrives
+/// once, and in order.
+async fn cut_at_random(transports: &[Transport]) {
+    let seed = RandomState::new().hash_one(transports);
+    let context = format!("seed {seed}");
+    println!("{context}");
+    let server = start().await;
+    let cutter = Cutter::start(server.addresses()[0], seed).await;
+    let session = within(through(&cutter, &server, transports).open())
+        .await
+        .unwrap();
+    let steady = connect(&server, WebSocket).await;
+    let mut down = add_and_stream(&session, "down").await;
+    let mut up = add_and_stream(&steady, "up").await;
+    cutter.cut_within(BYTES_MAX);
+    let mut value = 0;
+    while cutter.cuts() < CUTS {
+        value += 1;
+        let (set_up, set_down) = (session.topics(), steady.topics());
+        let sets = async { tokio::try_join!(set_up.set("up", &value), set_down.set("down", &value)) };
+        within(sets).await.expect(&context);
+        expect(&mut up, value, &context).await;
+        expect(&mut down, value, &context).await;
+    }
+    cutter.cut_within(0);
+    within(session.ping()).await.expect(&context);
+    within(server.stop()).await;
+}
