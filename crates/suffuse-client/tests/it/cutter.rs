@@ -42,6 +42,7 @@ struct Control {
     bytes_max: AtomicUsize,
     random: Mutex<Random>,
     refuses_websocket: AtomicBool,
+    is_out: AtomicBool,
     cuts: AtomicUsize,
     /// Counts up; what was there before is cut.
     generation: watch::Sender<usize>,
@@ -58,6 +59,7 @@ impl Cutter {
             bytes_max: AtomicUsize::new(0),
             random: Mutex::new(Random(seed)),
             refuses_websocket: AtomicBool::new(false),
+            is_out: AtomicBool::new(false),
             cuts: AtomicUsize::new(0),
             generation: watch::channel(0).0,
             half_open: Mutex::new(None),
@@ -79,8 +81,18 @@ impl Cutter {
     }
 
     /// Cuts every connection that is there.
-    pub(crate) fn cut(&self) {
+    fn cut(&self) {
         self.control.generation.send_modify(|count| *count += 1);
+    }
+
+    /// Cuts every connection that is there, and lets no other one be, until the outage ends.
+    pub(crate) fn begin_outage(&self) {
+        self.control.is_out.store(true, Ordering::SeqCst);
+        self.cut();
+    }
+
+    pub(crate) fn end_outage(&self) {
+        self.control.is_out.store(false, Ordering::SeqCst);
     }
 
     /// Cuts each connection after less than so many bytes from now on; 0: none.
@@ -106,6 +118,9 @@ impl Control {
     async fn serve(&self, mut client: TcpStream) {
         let mut generation = self.generation.subscribe();
         generation.mark_unchanged();
+        if self.is_out.load(Ordering::SeqCst) {
+            return;
+        }
         let mut method = [0; 3];
         let peeked = client.peek(&mut method).await.unwrap_or(0);
         if self.refuses_websocket.load(Ordering::SeqCst) && method[..peeked] == *b"GET" {
@@ -116,6 +131,8 @@ impl Control {
         let Ok(mut server) = TcpStream::connect(self.server).await else {
             return;
         };
+        // Otherwise small messages wait for each other.
+        let _ = (client.set_nodelay(true), server.set_nodelay(true));
         let bytes = self.budget();
         let is_cut = tokio::select! {
             is_cut = copy(&mut client, &mut server, bytes) => is_cut,

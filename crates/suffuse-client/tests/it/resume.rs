@@ -2,11 +2,16 @@
 
 use std::{
     hash::{BuildHasher as _, RandomState},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use suffuse_client::{
-    Builder, FixedInterval, Reconnect, Session, SessionState, TopicSpecification, TopicType,
+    Builder, ConnectEvent, FixedInterval, Reconnect, Session, SessionState, TopicSpecification,
+    TopicType,
     Transport::{self, HttpPolling, WebSocket},
     streams::ValueStream,
 };
@@ -18,8 +23,8 @@ use crate::{
     server::{builder, connect, start},
 };
 
-/// How many connections are cut in a run.
-const CUTS: usize = 100;
+/// How often a session is resumed in a run. Many more connections are cut: a poll is repeated.
+const RESUMPTIONS: usize = 100;
 /// The most bytes of a connection in a run. A handshake has about 600.
 const BYTES_MAX: usize = 6000;
 
@@ -71,18 +76,26 @@ async fn a_session_is_resumed_over_each_transport() {
             .unwrap();
         let publisher = connect(&server, WebSocket).await;
         let mut stream = add_and_stream(&session, "a").await;
+        let mut own = add_and_stream(&session, "b").await;
         let id = session.id();
         let mut value = 0;
         // More than once, and also before anything was sent on the new connection.
         for values in [1, 0, 0, 3] {
-            cutter.cut();
+            cutter.begin_outage();
             recovering(&session).await;
             for _ in 0..values {
                 value += 1;
                 publisher.topics().set("a", &value).await.unwrap();
             }
+            let late = session.topics();
+            let (set, ()) = tokio::join!(within(late.set("b", &value)), async {
+                cutter.end_outage();
+            });
+            set.unwrap();
             connected_over(&session, transport).await;
-            within(session.ping()).await.unwrap();
+            if values > 0 {
+                expect(&mut own, value, transport.name()).await;
+            }
             for expected in value - values + 1..=value {
                 expect(&mut stream, expected, transport.name()).await;
             }
@@ -103,10 +116,11 @@ async fn a_session_goes_from_one_transport_to_the_other_and_back() {
     let mut stream = add_and_stream(&session, "a").await;
     let moves = [(true, HttpPolling), (false, WebSocket), (true, HttpPolling)];
     for (value, (refuses, transport)) in (1..).zip(moves) {
+        cutter.begin_outage();
+        recovering(&session).await;
         cutter.refuse_websocket(refuses);
-        cutter.cut();
-        let set = session.topics();
-        within(set.set("a", &value)).await.unwrap();
+        cutter.end_outage();
+        within(session.topics().set("a", &value)).await.unwrap();
         connected_over(&session, transport).await;
         expect(&mut stream, value, transport.name()).await;
     }
@@ -124,30 +138,43 @@ async fn polls_are_cut_at_random_bytes_and_nothing_is_lost() {
 }
 
 /// A session sets a topic, and sees another one that a session without cuts sets: every value arrives
-/// once, and in order.
+/// once, and in order. `SUFFUSE_TEST_SEED` repeats the cuts of a run.
+#[allow(clippy::print_stdout, reason = "shown when the test fails")]
 async fn cut_at_random(transports: &[Transport]) {
-    let seed = RandomState::new().hash_one(transports);
-    let context = format!("seed {seed}");
+    let given = std::env::var("SUFFUSE_TEST_SEED").ok();
+    let seed = given.map_or_else(
+        || RandomState::new().hash_one(transports),
+        |seed| seed.parse().unwrap(),
+    );
+    let context = format!("SUFFUSE_TEST_SEED={seed}");
     println!("{context}");
     let server = start().await;
     let cutter = Cutter::start(server.addresses()[0], seed).await;
-    let session = within(through(&cutter, &server, transports).open())
-        .await
-        .unwrap();
+    let resumed = Arc::new(AtomicUsize::new(0));
+    let count = resumed.clone();
+    let builder = through(&cutter, &server, transports).on_event(move |event| {
+        if let ConnectEvent::Recovered { lost, .. } = event {
+            assert!(!lost, "the server has all that it sent");
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let session = within(builder.open()).await.unwrap();
     let steady = connect(&server, WebSocket).await;
     let mut down = add_and_stream(&session, "down").await;
     let mut up = add_and_stream(&steady, "up").await;
     cutter.cut_within(BYTES_MAX);
     let mut value = 0;
-    while cutter.cuts() < CUTS {
+    while resumed.load(Ordering::SeqCst) < RESUMPTIONS {
         value += 1;
         let (set_up, set_down) = (session.topics(), steady.topics());
-        let sets = async { tokio::try_join!(set_up.set("up", &value), set_down.set("down", &value)) };
+        let sets =
+            async { tokio::try_join!(set_up.set("up", &value), set_down.set("down", &value)) };
         within(sets).await.expect(&context);
         expect(&mut up, value, &context).await;
         expect(&mut down, value, &context).await;
     }
     cutter.cut_within(0);
     within(session.ping()).await.expect(&context);
+    println!("{context}: {value} values, {} cuts", cutter.cuts());
     within(server.stop()).await;
 }
