@@ -432,6 +432,14 @@ mod native {
             native::open(self.plan()?, &self.tls, self.proxy.as_ref()).await
         }
 
+        /// Returns what makes single exchanges with the server, in place of a session.
+        ///
+        /// # Errors
+        /// When a setting is not possible.
+        pub fn probe(&self) -> Result<native::probe::Probe, ConnectError> {
+            native::probe::Probe::new(&self.plan()?, &self.tls, self.proxy.as_ref())
+        }
+
         /// The same as [`Self::open`].
         ///
         /// # Errors

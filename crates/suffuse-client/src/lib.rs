@@ -77,6 +77,13 @@ mod io;
 mod machine;
 #[cfg(not(target_arch = "wasm32"))]
 mod proxy;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod probe {
+    //! Single exchanges with a server and with what is on the way to it, for tools that look for what
+    //! is wrong there. Applications open a [`Session`](crate::Session).
+
+    pub use crate::io::native::probe::{Answer, Ask, Handshake, Probe, Upgraded, WebSocket};
+}
 mod reconnect;
 mod retry;
 mod session;

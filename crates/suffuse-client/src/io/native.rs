@@ -5,6 +5,7 @@ mod dial;
 mod driver;
 mod http;
 mod polling;
+pub(crate) mod probe;
 mod route;
 pub(crate) mod tls;
 mod websocket;

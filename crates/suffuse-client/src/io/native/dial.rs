@@ -76,6 +76,28 @@ impl Dialer {
         }
     }
 
+    /// Returns the same dialer with a configuration of TLS, whether the endpoint is secure or not, and
+    /// with no cookies.
+    pub(super) fn with_tls(&self, connector: TlsConnector) -> Self {
+        Self {
+            tls: Some(connector),
+            ..self.fresh()
+        }
+    }
+
+    /// Returns the same dialer with no cookies.
+    pub(super) fn fresh(&self) -> Self {
+        Self {
+            cookies: Cookies::default(),
+            ..self.clone()
+        }
+    }
+
+    /// Returns the forward proxy, if there is one.
+    pub(super) fn forward_proxy(&self) -> Option<&ProxyServer> {
+        self.proxy.as_deref()
+    }
+
     /// Returns what stands in the request line: the path, or for a proxy that forwards the URL.
     pub(super) fn request_target(&self) -> String {
         match self.route.forward() {
@@ -172,7 +194,8 @@ impl Dialer {
     }
 }
 
-async fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+/// Returns the addresses of a host.
+pub(super) async fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
     let addresses = tokio::net::lookup_host((host, port))
         .await
         .map_err(|error| Failure::Lookup {
@@ -187,7 +210,7 @@ async fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
     }
 }
 
-fn describe(error: &io::Error) -> String {
+pub(super) fn describe(error: &io::Error) -> String {
     if error.kind() == io::ErrorKind::ConnectionRefused {
         return "connection refused: nothing listens there".to_owned();
     }

@@ -179,7 +179,7 @@ pub(super) async fn body(response: Response<Incoming>, bytes_max: usize) -> Resu
 }
 
 /// Returns what went wrong when there was no answer.
-fn failure(error: &hyper::Error) -> Failure {
+pub(super) fn failure(error: &hyper::Error) -> Failure {
     // Since TLS 1.3 a server looks at the client's certificate after the client has sent a request.
     if let Some(failure) = tls::failure_in(error) {
         return failure;

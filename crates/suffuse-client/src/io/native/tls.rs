@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc};
 
 use rustls::{
     ClientConfig,
+    client::danger::ServerCertVerifier,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
 };
@@ -57,9 +58,18 @@ impl TlsOptions {
 
     /// Returns the configuration to connect with.
     pub(super) fn config(&self) -> Result<Arc<ClientConfig>, ConnectError> {
-        if let Some(config) = &self.config {
-            return Ok(config.clone());
+        match &self.config {
+            Some(config) => Ok(config.clone()),
+            None => self.config_with(|verifier| verifier),
         }
+    }
+
+    /// Returns a configuration in which `wrap` has put something around the judge of certificates.
+    /// One that the application has set is not looked at.
+    pub(super) fn config_with(
+        &self,
+        wrap: impl FnOnce(Arc<dyn ServerCertVerifier>) -> Arc<dyn ServerCertVerifier>,
+    ) -> Result<Arc<ClientConfig>, ConnectError> {
         let provider = Arc::new(ring::default_provider());
         let mut roots = self.roots.clone();
         for pem in &self.roots_pem {
@@ -71,7 +81,7 @@ impl TlsOptions {
             .with_safe_default_protocol_versions()
             .map_err(|error| unusable(error.to_string()))?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier));
+            .with_custom_certificate_verifier(wrap(Arc::new(verifier)));
         let mut config = match &self.client {
             None => builder.with_no_client_auth(),
             Some(client) => {

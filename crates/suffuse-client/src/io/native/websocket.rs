@@ -7,7 +7,7 @@ use futures_util::{
 };
 use http_body_util::Full;
 use hyper::{
-    Method, Request, Response, StatusCode,
+    HeaderMap, Method, Request, Response, StatusCode,
     body::Incoming,
     header::{self, HeaderValue},
 };
@@ -35,7 +35,7 @@ use crate::{
 /// How many messages are written in one go.
 const BATCH_MAX: usize = 64;
 
-type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
+pub(super) type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 
 /// Makes an attempt to get a session over a WebSocket.
 pub(super) async fn connect(
@@ -71,13 +71,7 @@ pub(super) async fn connect(
 fn upgrade(dialer: &Dialer, request: &ConnectionRequest, key: &str) -> Request<Full<Bytes>> {
     let mut upgrade = http::request(dialer, Method::GET, Bytes::new());
     let headers = upgrade.headers_mut();
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(
-        header::SEC_WEBSOCKET_VERSION,
-        HeaderValue::from_static("13"),
-    );
-    headers.insert(header::SEC_WEBSOCKET_KEY, http::text_header(key));
+    ask_for_upgrade(headers, key);
     let parameters = request.to_parameters();
     for name in Parameters::NAMES {
         if let Some(value) = parameters.get(name) {
@@ -87,7 +81,18 @@ fn upgrade(dialer: &Dialer, request: &ConnectionRequest, key: &str) -> Request<F
     upgrade
 }
 
-fn check_upgrade(response: &Response<Incoming>, key: &str) -> Result<(), Failure> {
+/// Adds the headers that make a request one for a WebSocket.
+pub(super) fn ask_for_upgrade(headers: &mut HeaderMap, key: &str) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(
+        header::SEC_WEBSOCKET_VERSION,
+        HeaderValue::from_static("13"),
+    );
+    headers.insert(header::SEC_WEBSOCKET_KEY, http::text_header(key));
+}
+
+pub(super) fn check_upgrade(response: &Response<Incoming>, key: &str) -> Result<(), Failure> {
     let bad = |problem: &str| {
         Err(Failure::Upgrade {
             problem: problem.to_owned(),
@@ -111,7 +116,7 @@ fn check_upgrade(response: &Response<Incoming>, key: &str) -> Result<(), Failure
     Ok(())
 }
 
-async fn open_socket(upgraded: hyper::upgrade::Upgraded) -> Socket {
+pub(super) async fn open_socket(upgraded: hyper::upgrade::Upgraded) -> Socket {
     let mut config = WebSocketConfig::default();
     config.max_message_size = Some(MESSAGE_BYTES_MAX);
     config.max_frame_size = Some(MESSAGE_BYTES_MAX);
@@ -163,7 +168,7 @@ fn closed(frame: Option<CloseFrame>) -> Failure {
     }
 }
 
-fn describe(error: &tungstenite::Error) -> String {
+pub(super) fn describe(error: &tungstenite::Error) -> String {
     use tungstenite::{Error::Protocol, error::ProtocolError::ResetWithoutClosingHandshake};
     if matches!(error, Protocol(ResetWithoutClosingHandshake)) {
         return "the peer ended the TCP connection".to_owned();
@@ -199,7 +204,7 @@ async fn read(mut source: SplitStream<Socket>, incoming: mpsc::Sender<link::Inco
     let _ = incoming.send(Err(end)).await;
 }
 
-fn closed_later(frame: Option<CloseFrame>) -> String {
+pub(super) fn closed_later(frame: Option<CloseFrame>) -> String {
     match frame {
         Some(frame) => {
             let (code, reason) = (u16::from(frame.code), shortened(&frame.reason));
