@@ -6,9 +6,11 @@ use clap::{Args, Parser, Subcommand};
 use suffuse_proto::{NodeId, Path, Selector, TopicType};
 
 mod connection;
+mod doctor;
 mod parse;
 
 pub(crate) use connection::{ConnectionArgs, Output};
+pub(crate) use doctor::{Check, DoctorArgs};
 
 /// A real-time data server, its client, and tools.
 #[derive(Debug, Parser)]
@@ -40,6 +42,8 @@ pub(crate) enum Command {
     Config(ConfigArgs),
     /// Connect, and say which transports were tried and what happened
     Connect(ConnectArgs),
+    /// Look for what is wrong between clients and a deployment
+    Doctor(DoctorArgs),
     /// Measure the round trip to a server
     Ping(PingArgs),
     /// Print topics as they change, until Ctrl-C

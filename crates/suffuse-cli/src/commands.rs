@@ -13,6 +13,7 @@ mod add;
 mod config;
 mod connect;
 mod dev;
+mod doctor;
 mod fetch;
 mod get;
 mod ping;
@@ -34,6 +35,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Services(args) => services::run(&args),
         Command::Bench(args) => crate::bench::run(&args),
         Command::Connect(args) => client(connect::run(args)),
+        Command::Doctor(args) => client(doctor::run(args)),
         Command::Ping(args) => client(ping::run(args)),
         Command::Watch(args) => client(watch::run(args)),
         Command::Fetch(args) => client(fetch::run(args)),

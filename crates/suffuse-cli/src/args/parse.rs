@@ -76,3 +76,45 @@ pub(super) fn duration_or_zero(text: &str) -> Result<Duration, String> {
         false => duration(text).map_err(|expected| format!("{expected}, or 0")),
     }
 }
+
+/// The largest body that may be asked for.
+const SIZE_MAX: usize = 64 << 20;
+
+pub(super) fn size(text: &str) -> Result<usize, String> {
+    let unit_at = text
+        .find(|char: char| !char.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit_at);
+    let unit = match unit.trim() {
+        "" | "B" => Some(1),
+        "KiB" | "k" | "K" => Some(1 << 10),
+        "MiB" | "m" | "M" => Some(1 << 20),
+        _ => None,
+    };
+    let found = number
+        .parse::<usize>()
+        .ok()
+        .zip(unit)
+        .and_then(|(number, unit)| number.checked_mul(unit));
+    found
+        .filter(|found| (1..=SIZE_MAX).contains(found))
+        .ok_or_else(|| "expected a size up to 64MiB, such as 500KiB or 2MiB".to_owned())
+}
+
+pub(super) fn origin(text: &str) -> Result<String, String> {
+    let host = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    let is_host = |host: &str| {
+        !host.is_empty()
+            && host
+                .chars()
+                .all(|char| char.is_ascii_graphic() && !"/?#@".contains(char))
+    };
+    match host {
+        Some(host) if is_host(host) => Ok(text.to_owned()),
+        _ => Err(
+            "expected scheme and host without a path, such as https://www.example.com".to_owned(),
+        ),
+    }
+}

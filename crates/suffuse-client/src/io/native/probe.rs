@@ -265,12 +265,12 @@ impl Probe {
     pub async fn look_up(&self) -> Result<Vec<SocketAddr>, Failure> {
         let (endpoint, limit) = (&self.dialer.endpoint, self.dialer.limit);
         let look_up = dial::look_up(&endpoint.host, endpoint.port);
-        timeout(limit, look_up).await.unwrap_or_else(|_| {
-            Err(Failure::TimedOut {
+        timeout(limit, look_up)
+            .await
+            .unwrap_or(Err(Failure::TimedOut {
                 stage: Stage::Lookup,
                 limit,
-            })
-        })
+            }))
     }
 
     /// Makes a TCP connection to an address, ends it, and returns how long it took.
@@ -354,12 +354,10 @@ impl Probe {
             })
         };
         let outcome = timeout(limit, exchange).await;
-        outcome.unwrap_or_else(|_| {
-            Err(Failure::TimedOut {
-                stage: progress.stage,
-                limit,
-            })
-        })
+        outcome.unwrap_or(Err(Failure::TimedOut {
+            stage: progress.stage,
+            limit,
+        }))
     }
 
     /// Asks for a WebSocket.
@@ -370,12 +368,10 @@ impl Probe {
         let dialer = self.dialer.fresh().with(Transport::WebSocket);
         let mut progress = Progress::default();
         let outcome = timeout(limit, upgrade(&dialer, ask, &mut progress)).await;
-        outcome.unwrap_or_else(|_| {
-            Err(Failure::TimedOut {
-                stage: progress.stage,
-                limit,
-            })
-        })
+        outcome.unwrap_or(Err(Failure::TimedOut {
+            stage: progress.stage,
+            limit,
+        }))
     }
 }
 
@@ -386,11 +382,7 @@ async fn connect(dialer: &Dialer, progress: &mut Progress) -> Result<HttpConnect
     connection.map_err(|error| http::failure(&error))
 }
 
-async fn upgrade(
-    dialer: &Dialer,
-    ask: &Ask,
-    progress: &mut Progress,
-) -> Result<Upgraded, Failure> {
+async fn upgrade(dialer: &Dialer, ask: &Ask, progress: &mut Progress) -> Result<Upgraded, Failure> {
     let (start, key) = (Instant::now(), generate_key());
     let mut request = request(dialer, ask)?;
     websocket::ask_for_upgrade(request.headers_mut(), &key);
@@ -432,10 +424,7 @@ async fn upgrade(
     Ok(Upgraded { answer, socket })
 }
 
-fn request(
-    dialer: &Dialer,
-    ask: &Ask,
-) -> Result<Request<http_body_util::Full<Bytes>>, Failure> {
+fn request(dialer: &Dialer, ask: &Ask) -> Result<Request<http_body_util::Full<Bytes>>, Failure> {
     let mut request = http::request(dialer, ask.method.clone(), ask.body.clone());
     if let Some(query) = &ask.query {
         let target = format!("{}?{query}", dialer.request_target());
