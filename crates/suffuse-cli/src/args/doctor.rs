@@ -10,7 +10,6 @@ use super::{ConnectionArgs, parse};
 #[command(
     after_help = "Checks: dns tcp tls path websocket steady polling parallel buffering sticky-polls sticky-reconnects headers
 cors size spread idle. Every session that is opened is closed again. docs/doctor.md explains each line.
-
 Exit codes: 0 ok, 5 only warnings, 1 a check fails, 3 nothing connects, 4 credentials refused, 2 usage
 
 Examples:
