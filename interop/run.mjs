@@ -1,7 +1,10 @@
 // Runs one case with a published JavaScript client and prints how it went as one line of JSON.
 //
 //     node run.mjs CLIENT CASE URL [PID]       the server's URL, and its process id where a case may signal it;
-//                                              the password of its principals is in SUFFUSE_PASSWORD
+//                                              the password of its principals is in SUFFUSE_PASSWORD; where there
+//                                              are such, its URL with TLS is in SUFFUSE_SECURE_URL, the issuer of
+//                                              its certificate in NODE_EXTRA_CA_CERTS, and the forward proxy
+//                                              before it in SUFFUSE_PROXY
 //     node run.mjs --list CLIENT               the names of the cases, one a line
 
 import { createRequire } from 'node:module';
@@ -54,6 +57,7 @@ if (first === '--list') {
     const [name, url, pid] = rest;
     const client = known(CLIENTS, first, 'client');
     const run = known(client.cases, name, 'case');
-    const server = { url, pid: pid ? Number(pid) : null, password: process.env.SUFFUSE_PASSWORD ?? 'password' };
+    const { SUFFUSE_PASSWORD: password = 'password', SUFFUSE_SECURE_URL: secureUrl, SUFFUSE_PROXY: proxy } = process.env;
+    const server = { url, secureUrl, proxy, pid: pid ? Number(pid) : null, password };
     finish(await (client.browser ? runInChromium(client, name, server) : runInNode(client, run, server)));
 }

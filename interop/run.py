@@ -1,7 +1,9 @@
 """Runs one case with the published Python client and prints how it went as one line of JSON.
 
     python run.py CASE URL [PID]     the server's URL, and its process id where a case may signal it;
-                                     the password of its principals is in SUFFUSE_PASSWORD
+                                     the password of its principals is in SUFFUSE_PASSWORD; where something ends
+                                     TLS before it, the URL with TLS is in SUFFUSE_SECURE_URL, and the issuer of
+                                     the certificate in SSL_CERT_FILE
     python run.py --list             the names of the cases, one a line
 """
 
@@ -47,7 +49,8 @@ def main():
         print("\n".join(CASES))
         return
     name, url, *pid = sys.argv[1:]
-    context = Context(url, int(pid[0]) if pid else None, os.environ.get("SUFFUSE_PASSWORD", "password"))
+    password = os.environ.get("SUFFUSE_PASSWORD", "password")
+    context = Context(url, int(pid[0]) if pid else None, password, os.environ.get("SUFFUSE_SECURE_URL", ""))
     print(json.dumps(asyncio.run(outcome_of(CASES[name], context))))
 
 

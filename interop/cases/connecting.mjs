@@ -7,7 +7,7 @@ const COULD_NOT_CONNECT = 7;
 const ACCESS_DENIED = 99;
 
 /** Cases that a browser runs in a page of the server's own origin, not of another one. */
-export const sameOrigin = new Set(['connects from a page of its own origin']);
+export const sameOrigin = ['connects from a page of its own origin'];
 
 const SESSION_ID = /^[0-9a-f]{16}-[0-9a-f]{16}$/;
 const CROWD = 200;

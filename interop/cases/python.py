@@ -8,7 +8,7 @@ import signal
 import diffusion.datatypes as types
 from diffusion.session.session_attributes import ReconnectionStrategyImpl, SessionAttributes
 
-from lib.check import NotBuilt, refusal, same, within
+from lib.check import NotBuilt, refusal, holds, same, within
 from lib.relay import Relay
 
 CASES = {}
@@ -186,17 +186,30 @@ async def reconnects(t):
 
 
 async def stays_on_its_node(t):
-    sessions = [await t.connect("admin") for _ in range(8)]
-    for number, session in enumerate(sessions):
-        path = f"own/{number}"
-        watch = t.watch(session, path, types.INT64)
-        await session.topics.subscribe(path)
-        for value in range(20):
-            await session.topics.add_and_set_topic(path, types.INT64, value)
-        await watch.until(lambda seen: seen.values and seen.values[-1] == (path, 19), "the last value")
+    for name, url in (("plain", t.url), ("tls", t.secure_url)):
+        sessions = [await t.connect("admin", url=url) for _ in range(8)]
+        nodes = {str(session.session_id).split("-")[0] for session in sessions}
+        holds(len(nodes) == 2, f"sessions of both nodes, not of {nodes}")
+        for number, session in enumerate(sessions):
+            path = f"{name}/{number}"
+            watch = t.watch(session, path, types.INT64)
+            await session.topics.subscribe(path)
+            for value in range(20):
+                await session.topics.add_and_set_topic(path, types.INT64, value)
+            await watch.until(lambda seen: seen.values and seen.values[-1] == (path, 19), "the last value")
 
 
-for _balancer in ("HAProxy", "nginx"):
+@case("is routed by its path by nginx")
+async def routed_by_path(t):
+    nodes = {}
+    for first, path in (("one", "/one/diffusion"), ("two", "/two/diffusion"), ("one", "/one/more/diffusion")):
+        session = await t.connect("admin", url=t.url.replace("/diffusion", path))
+        node = str(session.session_id).split("-")[0]
+        same(nodes.setdefault(first, node), node, f"the node of {path}")
+    holds(nodes["one"] != nodes["two"], "another node for each path")
+
+
+for _balancer in ("HAProxy", "nginx", "Caddy", "Traefik", "Envoy", "Apache", "Varnish"):
     CASES[f"stays on its node behind {_balancer}"] = stays_on_its_node
 
 

@@ -17,6 +17,11 @@ def same(actual, expected, what):
         raise Mismatch(f"{what}: expected {expected!r}, found {actual!r}"[:1500])
 
 
+def holds(condition, what):
+    if not condition:
+        raise Mismatch(f"expected: {what}")
+
+
 class NotBuilt(Exception):
     """The server says that it does not offer something."""
 

@@ -2,12 +2,14 @@
 // case in it. It is made up inside the browser, so that it can have any origin: another one than the
 // server's, as the page of an application mostly has, or the server's own.
 
+import { X509Certificate, createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 
 import { chromium } from 'playwright-core';
 
-import { sameOrigin } from '../cases/connecting.mjs';
+import { sameOrigin as balanced } from '../cases/balancing.mjs';
+import { sameOrigin as direct } from '../cases/connecting.mjs';
 
 const FOLDER = new URL('../', import.meta.url);
 const BUNDLE = createRequire(import.meta.url).resolve('diffusion/dist/diffusion.js');
@@ -20,11 +22,13 @@ const FLAGS = [
 ];
 const PAGE = '<!doctype html><meta charset="utf-8"><title>interop</title><script src="/page/diffusion.js"></script>';
 
+const SAME_ORIGIN = new Set([...direct, ...balanced]);
 const OTHER_ORIGIN = 'http://page.localhost';
 
 export async function runInChromium(client, name, server) {
-    const origin = sameOrigin.has(name) ? new URL(server.url).origin : OTHER_ORIGIN;
-    const browser = await chromium.launch({ executablePath: EXECUTABLE, args: FLAGS });
+    const origin = SAME_ORIGIN.has(name) ? new URL(server.url).origin : OTHER_ORIGIN;
+    const args = [...FLAGS, ...await trustFlags(), ...proxyFlags(server)];
+    const browser = await chromium.launch({ executablePath: EXECUTABLE, args });
     try {
         const page = await browser.newPage();
         await page.route(`${origin}/page/**`, fulfil);
@@ -33,6 +37,19 @@ export async function runInChromium(client, name, server) {
     } finally {
         await browser.close();
     }
+}
+
+/** Chromium does not read the variable that Node.js reads; it trusts a key by its hash. */
+async function trustFlags() {
+    const file = process.env.NODE_EXTRA_CA_CERTS;
+    if (!file) return [];
+    const key = new X509Certificate(await readFile(file)).publicKey.export({ type: 'spki', format: 'der' });
+    return [`--ignore-certificate-errors-spki-list=${createHash('sha256').update(key).digest('base64')}`];
+}
+
+/** Without the second flag Chromium goes around the proxy to the loopback interface. */
+function proxyFlags({ proxy }) {
+    return proxy ? [`--proxy-server=${proxy}`, '--proxy-bypass-list=<-loopback>'] : [];
 }
 
 /** Runs in the page. */

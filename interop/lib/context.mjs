@@ -8,7 +8,10 @@ const PATIENCE = 15_000;
 export class Context {
     #sessions = [];
 
-    /** `server` is `{ url, pid, password }`; `pid` is there only where a case may signal the server. */
+    /**
+     * `server` is `{ url, secureUrl, proxy, pid, password }`: `pid` is there only where a case may signal the
+     * server, `secureUrl` where something ends TLS in front of it, `proxy` where a forward proxy is between.
+     */
     constructor(diffusion, server, transport) {
         this.diffusion = diffusion;
         this.server = server;
@@ -18,8 +21,18 @@ export class Context {
 
     /** Where the server is, as options of the client. */
     get address() {
-        const { hostname, port, pathname } = new URL(this.server.url);
-        return { host: hostname, port: Number(port), path: pathname, secure: false, transports: [this.transport] };
+        return this.#addressOf(this.server.url);
+    }
+
+    /** The same with TLS. */
+    get secureAddress() {
+        return this.#addressOf(this.server.secureUrl);
+    }
+
+    #addressOf(url) {
+        const { protocol, hostname, port, pathname } = new URL(url);
+        const secure = protocol === 'https:';
+        return { host: hostname, port: Number(port), path: pathname, secure, transports: [this.transport] };
     }
 
     /** Connects as a development principal; `principal: undefined` connects anonymously. */

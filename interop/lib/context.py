@@ -10,7 +10,8 @@ from lib.check import within
 
 
 class Context:
-    def __init__(self, url, pid, password):
+    def __init__(self, url, pid, password, secure_url):
+        self.secure_url = secure_url.replace("https://", "wss://", 1)
         self.url = url.replace("http://", "ws://", 1)
         self.pid = pid
         self.password = password

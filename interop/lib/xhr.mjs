@@ -2,8 +2,11 @@
 // answer is read as text, one character per byte where the caller asks for `x-user-defined`.
 
 import http from 'node:http';
+import https from 'node:https';
 
-const agent = new http.Agent({ keepAlive: true });
+const options = { keepAlive: true };
+const plain = { request: http.request, agent: new http.Agent(options) };
+const secure = { request: https.request, agent: new https.Agent(options) };
 
 export class XMLHttpRequest {
     static UNSENT = 0;
@@ -49,7 +52,8 @@ export class XMLHttpRequest {
 
     send(body) {
         const { method, url } = this.#target;
-        this.#request = http.request(url, { method, headers: this.#headers, agent });
+        const { request, agent } = url.protocol === 'https:' ? secure : plain;
+        this.#request = request(url, { method, headers: this.#headers, agent });
         this.#request.on('response', answer => this.#read(answer));
         this.#request.on('error', () => this.#fail('onerror'));
         if (typeof body === 'string' && !('content-type' in this.#headers)) {

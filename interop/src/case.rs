@@ -67,6 +67,13 @@ impl Case {
             .arg(scene.url())
             .arg(scene.pid().to_string())
             .env("SUFFUSE_PASSWORD", scene.password());
+        if let Some((url, root)) = scene.secure() {
+            command
+                .env("SUFFUSE_SECURE_URL", url)
+                .env("NODE_EXTRA_CA_CERTS", &root)
+                .env("SSL_CERT_FILE", root);
+        }
+        command.envs(scene.forward_proxy().map(|proxy| ("SUFFUSE_PROXY", proxy)));
         command.current_dir(place::interop());
         command
     }

@@ -163,6 +163,8 @@ const EVERY: &[Client] = &[NodeWs, NodePolling, ChromiumWs, ChromiumPolling, Pyt
 const SCRIPTED: &[Client] = &[NodeWs, NodePolling, Python];
 const BROWSED: &[Client] = &[NodeWs, NodePolling, ChromiumWs, ChromiumPolling];
 const BROWSER: &[Client] = &[ChromiumWs, ChromiumPolling];
+/// Its list of transports is its own there.
+const CASCADING: &[Client] = &[ChromiumPolling];
 const NODE: &[Client] = &[NodeWs, NodePolling];
 const WEBSOCKET: &[Client] = &[NodeWs, Python];
 const PYTHON: &[Client] = &[Python];
@@ -188,14 +190,55 @@ pub const CATALOGUE: &[Group] = &[
             Feature::new("reconnects and misses nothing", NODE),
             Feature::new("reconnects again and again", NODE),
             Feature::new("reconnects and sees what changed", PYTHON),
+        ],
+    },
+    Group {
+        title: "Load balancers",
+        features: &[
             Feature::new("stays on its node behind HAProxy", EVERY)
+                .on(Stage::Balanced(proxy::Kind::Haproxy)),
+            Feature::new("reconnects to its node behind HAProxy", NODE)
                 .on(Stage::Balanced(proxy::Kind::Haproxy)),
             Feature::new("stays on its node behind nginx", EVERY)
                 .on(Stage::Balanced(proxy::Kind::Nginx)),
-            Feature::new("reconnects to its node behind HAProxy", NODE)
-                .on(Stage::Balanced(proxy::Kind::Haproxy)),
             Feature::new("reconnects to its node behind nginx", NODE)
                 .on(Stage::Balanced(proxy::Kind::Nginx)),
+            Feature::new("stays on its node behind Caddy", EVERY)
+                .on(Stage::Balanced(proxy::Kind::Caddy)),
+            Feature::new("reconnects to its node behind Caddy", NODE)
+                .on(Stage::Balanced(proxy::Kind::Caddy)),
+            Feature::new("stays on its node behind Traefik", EVERY)
+                .on(Stage::Balanced(proxy::Kind::Traefik)),
+            Feature::new("reconnects to its node behind Traefik", NODE)
+                .on(Stage::Balanced(proxy::Kind::Traefik)),
+            Feature::new("stays on its node behind Envoy", EVERY)
+                .on(Stage::Balanced(proxy::Kind::Envoy)),
+            Feature::new("reconnects to its node behind Envoy", NODE)
+                .on(Stage::Balanced(proxy::Kind::Envoy)),
+            Feature::new("stays on its node behind Apache", EVERY)
+                .on(Stage::Balanced(proxy::Kind::Apache)),
+            Feature::new("reconnects to its node behind Apache", NODE)
+                .on(Stage::Balanced(proxy::Kind::Apache)),
+            Feature::new("stays on its node behind Varnish", EVERY)
+                .on(Stage::Balanced(proxy::Kind::Varnish)),
+            Feature::new("reconnects to its node behind Varnish", NODE)
+                .on(Stage::Balanced(proxy::Kind::Varnish)),
+            Feature::new("is routed by its path by nginx", EVERY)
+                .on(Stage::Balanced(proxy::Kind::NginxByPath)),
+            Feature::new("is routed by its cookie by HAProxy", BROWSER)
+                .on(Stage::Balanced(proxy::Kind::HaproxyByCookie)),
+            Feature::new(
+                "cascades by itself where nginx passes no upgrade on",
+                CASCADING,
+            )
+            .on(Stage::Behind(proxy::Kind::NginxWithoutUpgrade)),
+            Feature::new(
+                "cascades by itself where HAProxy forbids upgrades",
+                CASCADING,
+            )
+            .on(Stage::Behind(proxy::Kind::HaproxyForbidsUpgrade)),
+            Feature::new("cascades by itself where Squid refuses tunnels", CASCADING)
+                .on(Stage::Behind(proxy::Kind::Squid)),
         ],
     },
     Group {

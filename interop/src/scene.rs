@@ -1,5 +1,7 @@
 //! What stands there for a case: a server, or several behind a load balancer.
 
+use std::path::PathBuf;
+
 use anyhow::{Result, ensure};
 
 use crate::proxy::{self, Proxy};
@@ -16,6 +18,8 @@ pub enum Stage {
     Pinging,
     /// Two servers behind a balancer that tells by the token which of them a session is on.
     Balanced(proxy::Kind),
+    /// A server behind a proxy that breaks something.
+    Behind(proxy::Kind),
 }
 
 /// The processes of a stage; they end with this value.
@@ -34,13 +38,13 @@ impl Scene {
     /// Fails if one of them does not start.
     pub fn set(stage: Stage) -> Result<Self> {
         let servers = match stage {
-            Stage::Plain | Stage::Ending => vec![Server::start("n00")?],
+            Stage::Plain | Stage::Ending | Stage::Behind(_) => vec![Server::start("n00")?],
             Stage::Pinging => vec![Server::start_with(&["transport.ping_interval=1s"])?],
             Stage::Balanced(_) => vec![Server::start("n01")?, Server::start("n02")?],
         };
         let balancer = match stage {
             Stage::Plain | Stage::Ending | Stage::Pinging => None,
-            Stage::Balanced(kind) => {
+            Stage::Balanced(kind) | Stage::Behind(kind) => {
                 let addresses: Vec<_> = servers.iter().map(Server::address).collect();
                 Some(Proxy::start(kind, &addresses)?)
             }
@@ -54,9 +58,20 @@ impl Scene {
 
     /// Returns the address that clients connect to.
     pub fn url(&self) -> String {
-        self.balancer
-            .as_ref()
-            .map_or_else(|| self.servers[0].url().to_owned(), Proxy::url)
+        let reverse = self.balancer.as_ref().filter(|proxy| !proxy.is_forward());
+        reverse.map_or_else(|| self.servers[0].url().to_owned(), Proxy::url)
+    }
+
+    /// Returns the address of the forward proxy that clients go through.
+    pub fn forward_proxy(&self) -> Option<String> {
+        let forward = self.balancer.as_ref().filter(|proxy| proxy.is_forward())?;
+        Some(format!("http://127.0.0.1:{}", forward.port()))
+    }
+
+    /// Returns the address with TLS, and the file with the issuer of the certificate there.
+    pub fn secure(&self) -> Option<(String, PathBuf)> {
+        let balancer = self.balancer.as_ref()?;
+        Some((balancer.secure_url()?, balancer.root_certificate()))
     }
 
     /// Returns the password of `admin`.

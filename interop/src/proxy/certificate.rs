@@ -16,7 +16,8 @@ pub(super) fn write(folder: &Path) -> Result<()> {
     root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     root.distinguished_name
         .push(DnType::CommonName, "issuer of a test");
-    fs::write(folder.join(ROOT), root.self_signed(&root_key)?.pem())?;
+    let root_certificate = root.self_signed(&root_key)?.pem();
+    fs::write(folder.join(ROOT), &root_certificate)?;
 
     let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
     let mut leaf = CertificateParams::new(names)?;
@@ -24,9 +25,11 @@ pub(super) fn write(folder: &Path) -> Result<()> {
         .push(DnType::CommonName, "localhost");
     let key = KeyPair::generate()?;
     let issuer = Issuer::new(root, root_key);
-    let (certificate, key) = (leaf.signed_by(&key, &issuer)?.pem(), key.serialize_pem());
-    fs::write(folder.join("tls.pem"), format!("{certificate}{key}"))?;
-    fs::write(folder.join("tls.crt"), certificate)?;
+    // The root is in it because Chromium is told to trust it by a chain that has it.
+    let chain = leaf.signed_by(&key, &issuer)?.pem() + &root_certificate;
+    let key = key.serialize_pem();
+    fs::write(folder.join("tls.pem"), format!("{chain}{key}"))?;
+    fs::write(folder.join("tls.crt"), chain)?;
     fs::write(folder.join("tls.key"), key)?;
     Ok(())
 }
