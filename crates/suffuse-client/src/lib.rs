@@ -117,5 +117,10 @@ pub use suffuse_proto::{
 };
 pub use transport::{Transport, TransportNameError, Transports};
 
+/// The examples of the page on cascading are built.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/cascading.md")]
+struct Cascading;
+
 /// The largest message that the client takes, in bytes, also after it was inflated.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 64 << 20;

@@ -84,8 +84,13 @@ fn a_failed_cascade_is_a_document_for_programs() {
     ]);
     assert_eq!(ran.code, 3, "{ran:?}");
     let document: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(
+        keys(&document),
+        ["attempts", "connected", "error", "session", "transport"]
+    );
     assert_eq!(document["connected"], false);
     assert_eq!(document["transport"], Value::Null);
+    assert_eq!(document["session"], Value::Null);
     let attempts = document["attempts"].as_array().unwrap();
     let transports: Vec<&Value> = attempts
         .iter()
@@ -93,6 +98,8 @@ fn a_failed_cascade_is_a_document_for_programs() {
         .collect();
     assert_eq!(transports, ["WEBSOCKET", "HTTP_POLLING"]);
     for attempt in attempts {
+        assert_eq!(keys(attempt), ATTEMPT);
+        assert_eq!(attempt["response_code"], Value::Null, "{attempt}");
         assert_eq!(attempt["outcome"], "transport_error", "{attempt}");
         assert_eq!(attempt["http_status"], 403, "{attempt}");
         assert!(
@@ -100,6 +107,65 @@ fn a_failed_cascade_is_a_document_for_programs() {
             "{attempt}"
         );
     }
+}
+
+/// The fields of an attempt. They are always there, and null without a value.
+const ATTEMPT: [&str; 11] = [
+    "address",
+    "elapsed_ms",
+    "hint",
+    "http_status",
+    "outcome",
+    "proxy",
+    "reason",
+    "response_code",
+    "server",
+    "transport",
+    "url",
+];
+
+fn keys(object: &Value) -> Vec<&str> {
+    let mut keys: Vec<&str> = object
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    keys.sort_unstable();
+    keys
+}
+
+#[test]
+fn a_session_is_a_document_for_programs() {
+    let server = Server::dev();
+    let ran = server.client(&[
+        "connect",
+        "--explain",
+        "--transports",
+        "polling",
+        "--output",
+        "json",
+    ]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let document: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(
+        keys(&document),
+        [
+            "attempts",
+            "connected",
+            "round_trip_ms",
+            "session",
+            "transport"
+        ]
+    );
+    assert_eq!(document["connected"], true);
+    assert_eq!(document["transport"], "HTTP_POLLING");
+    assert!(document["session"].is_string(), "{document}");
+    let attempt = &document["attempts"][0];
+    assert_eq!(keys(attempt), ATTEMPT);
+    assert_eq!(attempt["outcome"], "connected");
+    assert_eq!(attempt["http_status"], 200);
+    assert_eq!(attempt["response_code"], 100);
 }
 
 #[test]

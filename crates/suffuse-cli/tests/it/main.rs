@@ -11,6 +11,8 @@ mod proxy_and_tls;
 #[cfg(test)]
 mod readme;
 #[cfg(test)]
+mod reconnect;
+#[cfg(test)]
 mod serve;
 #[cfg(test)]
 mod support;

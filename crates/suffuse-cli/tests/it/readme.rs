@@ -1,4 +1,4 @@
-//! What can be copied from the README works: its fenced blocks are run against a development server.
+//! What can be copied from the README and from `docs/cascading.md` works: its fenced blocks are run against a development server.
 //!
 //! Blocks of `sh` are run line by line, those of `js` and `python` with the published clients where these are
 //! installed (`cargo xtask test` installs them), `toml` is checked. `console` and `text` are to be looked at.
@@ -25,9 +25,12 @@ fn readme() -> String {
     fs::read_to_string(repository().join("README.md")).unwrap()
 }
 
-/// Returns the fenced blocks of a language.
+/// Returns the fenced blocks of a language in the README.
 fn blocks(language: &str) -> Vec<String> {
-    let text = readme();
+    blocks_of(&readme(), language)
+}
+
+fn blocks_of(text: &str, language: &str) -> Vec<String> {
     let blocks = text.split("\n```").skip(1).step_by(2);
     let found: Vec<String> = blocks
         .filter_map(|block| {
@@ -37,7 +40,7 @@ fn blocks(language: &str) -> Vec<String> {
                 .map(str::to_owned)
         })
         .collect();
-    assert!(!found.is_empty(), "no {language} in the README");
+    assert!(!found.is_empty(), "no {language} in {text}");
     found
 }
 
@@ -89,8 +92,18 @@ fn first_line_with(mut command: Command, part: &str) -> bool {
 
 #[test]
 fn the_commands_of_the_readme_work() {
+    check_commands(&blocks("sh"));
+}
+
+#[test]
+fn the_commands_of_the_page_on_cascading_work() {
+    let page = fs::read_to_string(repository().join("docs/cascading.md")).unwrap();
+    check_commands(&blocks_of(&page, "sh"));
+}
+
+fn check_commands(blocks: &[String]) {
     let server = demo_server();
-    for line in blocks("sh").iter().flat_map(|block| block.lines()) {
+    for line in blocks.iter().flat_map(|block| block.lines()) {
         let command = line_for(line, &server);
         if line.starts_with("suffuse watch") {
             assert!(
