@@ -8,7 +8,7 @@ import signal
 import diffusion.datatypes as types
 from diffusion.session.session_attributes import ReconnectionStrategyImpl, SessionAttributes
 
-from lib.check import NotBuilt, refusal, holds, same, within
+from lib.check import holds, refusal, same, within
 from lib.relay import Relay
 
 CASES = {}
@@ -154,11 +154,10 @@ async def changes(t):
         same(found[1], expected, f"value {index}")
 
 
-async def back(session, watch, value):
+async def back(session, watch, path, value):
     """Ends when the stream has seen the value, through a connection that came after the loss."""
-    while watch.values[-1] != value:
-        if str(session.state) == "State.CLOSED_FAILED":
-            raise NotBuilt
+    while dict(watch.values)[path] != value:
+        holds(str(session.state) != "State.CLOSED_FAILED", "a session that the server takes back")
         await asyncio.sleep(0.05)
 
 
@@ -176,12 +175,34 @@ async def reconnects(t):
     for round_ in (1, 2, 3):
         relay.cut()
         await admin.topics.set_topic("lost", round_ * 10, types.INT64)
-        value = ("lost", round_ * 10)
-        await within(back(session, watch, value), lambda: f"the value of round {round_}, not {watch.values[-1]}")
+        await within(back(session, watch, "lost", round_ * 10), lambda: f"the value of round {round_}, not {watch.values[-1]}")
         await within(session.ping_server(), "the answer to a ping")
         await admin.topics.set_topic("lost", round_ * 10 + 1, types.INT64)
         await watch.until(lambda seen: seen.values[-1] == ("lost", round_ * 10 + 1), "the value after that")
     same(session.session_id, session_id, "the session id")
+    relay.end()
+
+
+@case("reconnects to 500 topics")
+async def reconnects_to_many(t):
+    relay = Relay(t.url)
+    admin = await t.connect("admin")
+    paths = [f"many/{number}" for number in range(500)]
+    for path in paths:
+        await admin.topics.add_and_set_topic(path, types.INT64, 0)
+    attributes = SessionAttributes(reconnection_strategy=ReconnectionStrategyImpl(100))
+    session = await t.connect("client", url=await relay.start(), attributes=attributes)
+    watch = t.watch(session, "?many//", types.INT64)
+    await session.topics.subscribe("?many//")
+    await watch.until(lambda seen: len(seen.values) == len(paths), "the values")
+    for round_ in (1, 2, 3):
+        relay.cut()
+        await admin.topics.set_topic(paths[0], round_ * 10, types.INT64)
+        await within(back(session, watch, paths[0], round_ * 10), lambda: f"the value of round {round_}")
+        for path in paths:
+            await admin.topics.set_topic(path, round_ * 10 + 1, types.INT64)
+        expected = {path: round_ * 10 + 1 for path in paths}
+        await watch.until(lambda seen: dict(seen.values) == expected, "the values after that")
     relay.end()
 
 

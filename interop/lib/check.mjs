@@ -9,9 +9,6 @@ const NOT_BUILT = 'not built yet';
 /** A case saw something else than it expects. */
 export class Mismatch extends Error {}
 
-/** The server says that it does not offer something. */
-export class NotBuilt extends Error {}
-
 const shown = value => {
     const text = JSON.stringify(value, (_, part) => (typeof part === 'bigint' ? `${part}n` : part));
     return text === undefined ? String(value) : text.length > 600 ? `${text.slice(0, 600)} …` : text;
@@ -48,7 +45,7 @@ export function errorId(error) {
 /** Whether an error is the server's word that it does not offer something. */
 export function isNotBuilt(error) {
     const says = error?.reason ?? error?.message ?? '';
-    return error instanceof NotBuilt || errorId(error) === UNSUPPORTED_SERVICE || String(says).includes(NOT_BUILT);
+    return errorId(error) === UNSUPPORTED_SERVICE || String(says).includes(NOT_BUILT);
 }
 
 /** Ends with the promise, or with a mismatch that says what was awaited. */

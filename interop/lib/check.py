@@ -22,20 +22,16 @@ def holds(condition, what):
         raise Mismatch(f"expected: {what}")
 
 
-class NotBuilt(Exception):
-    """The server says that it does not offer something."""
-
-
 def is_not_built(error):
     """Whether an error is the server's word that it does not offer something (104, or a part of a service)."""
-    return isinstance(error, NotBuilt) or any(text in str(error) for text in NOT_BUILT)
+    return any(text in str(error) for text in NOT_BUILT)
 
 
 async def refusal(awaitable, what):
     """The name of the error that the call raises; a call that succeeds is a mismatch."""
     try:
         kept = await within(awaitable, what)
-    except (Mismatch, NotBuilt):
+    except Mismatch:
         raise
     except Exception as error:
         if is_not_built(error):

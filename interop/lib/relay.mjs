@@ -13,6 +13,12 @@ export async function startRelay(server) {
 class Relay {
     #open = new Set();
 
+    /** The method of HTTP whose requests are refused with status 503; none. */
+    refused = null;
+
+    /** Whether what clients send is lost. */
+    isDeaf = false;
+
     constructor(host, port) {
         this.listener = net.createServer(client => this.#join(client, net.connect(port, host)));
     }
@@ -39,7 +45,17 @@ class Relay {
                 this.#open.delete(socket);
                 peer.destroy();
             });
-            socket.pipe(peer);
+        }
+        other.pipe(one);
+        one.on('data', bytes => this.#pass(bytes, one, other));
+        one.on('end', () => other.end());
+    }
+
+    #pass(bytes, client, server) {
+        if (this.refused && bytes.toString('latin1').startsWith(`${this.refused} `)) {
+            client.end('HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
+        } else if (!this.isDeaf) {
+            server.write(bytes);
         }
     }
 }

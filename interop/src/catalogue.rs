@@ -189,7 +189,11 @@ pub const CATALOGUE: &[Group] = &[
             Feature::new("learns that no server is there", NODE),
             Feature::new("reconnects and misses nothing", NODE),
             Feature::new("reconnects again and again", NODE),
+            Feature::new("reconnects over another transport", NODE),
+            Feature::new("does one lost request after a reconnection", ONCE),
+            Feature::new("is told of lost requests after a reconnection", NODE),
             Feature::new("reconnects and sees what changed", PYTHON),
+            Feature::new("reconnects to 500 topics", PYTHON),
         ],
     },
     Group {
@@ -386,6 +390,7 @@ pub const CATALOGUE: &[Group] = &[
         title: "The old dialect (protocol 9)",
         features: &[
             Feature::new("connects and closes", VERSION5),
+            Feature::new("reconnects and misses nothing", VERSION5),
             Feature::new("is refused with a wrong password", VERSION5),
             Feature::new("adds, watches and removes JSON topics", VERSION5),
             Feature::new("is refused a topic with another specification", VERSION5),

@@ -29,7 +29,7 @@ WebSocket only, and npm `diffusion` 5.9.24 in Node.
 
 - **works**: the client saw what it should see.
 - **not built**: the server refused and said that it does not offer this: error 104 for a service, a
-  sentence for a part of one, code 114 for the reconnection of a session.
+  sentence for a part of one.
 - **–**: no such case for this client.
 
 A case that fails fails the test run; it is never written down here.

@@ -40,6 +40,14 @@ impl Broker {
         session.reconnect_timeout = timeout;
         session.origin.transport = opening.transport;
         session.was_heard = true;
+        tracing::debug!(
+            session = %session.id,
+            client_has = reconnect.client_sequence,
+            client_received = reconnect.server_sequence,
+            received = session.received,
+            sent = session.recovery.sent(),
+            "a client is back"
+        );
         let code = if session.goes_on(policy, reconnect) {
             let again = session.messages_after(reconnect.server_sequence as u32);
             let takes_bursts = opening.transport == Transport::WebSocket;
