@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod balancers;
+mod doctor;
+mod faulty;
 mod process;
 mod proxies;
 mod suite;

@@ -220,7 +220,7 @@ async fn look_at(doctor: &Doctor, facts: &mut Facts, check: Check) -> Outcome {
         Check::Buffering => polling::buffering(facts),
         Check::StickyPolls => sticky::polls(doctor, facts).await,
         Check::StickyReconnects => sticky::reconnects(doctor, facts).await,
-        Check::Headers => headers::check(doctor).await,
+        Check::Headers => headers::check(doctor, facts).await,
         Check::Cors => cors::check(doctor, facts).await,
         Check::Size => size::check(doctor, facts).await,
         Check::Spread => sticky::spread(facts),
@@ -230,31 +230,31 @@ async fn look_at(doctor: &Doctor, facts: &mut Facts, check: Check) -> Outcome {
 
 /// Returns why a check cannot be made.
 fn missing(check: Check, wanted: &[Check], report: &Report) -> Option<String> {
-    let needs = check.needs();
-    let bad = |need: &Check| report.verdict(*need) == Some(Verdict::Fails);
-    // A reconnection, or an idle connection, can be looked at over one transport or the other.
-    let either = matches!(check, Check::StickyReconnects | Check::Idle);
-    let failed: Vec<&Check> = needs.iter().filter(|need| bad(need)).collect();
-    let is_missing = match either {
-        true => needs.iter().filter(|need| wanted.contains(need)).all(bad),
-        false => !failed.is_empty(),
+    let bad = blocker(check, wanted, report)?;
+    Some(format!("{} fails", bad.name()))
+}
+
+/// Returns the failed check without which this one says nothing.
+fn blocker(check: Check, wanted: &[Check], report: &Report) -> Option<Check> {
+    let mut needs = check.needs().iter().filter(|need| wanted.contains(need));
+    let blocked = |need: &Check| match report.verdict(*need) {
+        Some(Verdict::Fails) => Some(*need),
+        Some(Verdict::Ok | Verdict::Warning | Verdict::Skipped) | None => {
+            blocker(*need, wanted, report)
+        }
     };
-    if is_missing {
-        let names: Vec<_> = failed.iter().map(|check| check.name()).collect();
-        return Some(format!("{} fails", names.join(" and ")));
+    match is_over_either(check) {
+        false => needs.find_map(blocked),
+        true => {
+            let blockers: Option<Vec<Check>> = needs.map(blocked).collect();
+            blockers?.first().copied()
+        }
     }
-    let skipped = |need: &&Check| {
-        **need != Check::Tls
-            && **need != Check::Dns
-            && **need != Check::Tcp
-            && report.verdict(**need) == Some(Verdict::Skipped)
-    };
-    let skipped_needs: Vec<_> = needs.iter().filter(skipped).collect();
-    let is_skipped = match either {
-        true => skipped_needs.len() == needs.len(),
-        false => !skipped_needs.is_empty(),
-    };
-    is_skipped.then(|| format!("{} was skipped", skipped_needs[0].name()))
+}
+
+/// Returns whether one transport is enough, of those that the check needs.
+fn is_over_either(check: Check) -> bool {
+    matches!(check, Check::StickyReconnects | Check::Idle)
 }
 
 /// Returns the checks that were asked for, with those that they need.
@@ -287,11 +287,10 @@ fn is_needed(checks: &[Check], check: Check) -> bool {
 
 /// Returns whether a check is one of these, or cannot be made without one of them.
 fn is_in(skipped: &[Check], check: Check) -> bool {
-    let either = matches!(check, Check::StickyReconnects | Check::Idle);
     let mut needs = check.needs().iter();
     let without = |need: &Check| is_in(skipped, *need);
     skipped.contains(&check)
-        || match either {
+        || match is_over_either(check) {
             true => needs.all(without),
             false => needs.any(without),
         }

@@ -7,6 +7,8 @@ mod connect;
 #[cfg(test)]
 mod dev;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod proxy_and_tls;
 #[cfg(test)]
 mod readme;

@@ -7,7 +7,7 @@ use suffuse_client::ResponseCode;
 use suffuse_proto::SessionToken;
 
 use super::{
-    Doctor,
+    Doctor, Facts,
     outcome::Outcome,
     session::{PollingSession, SocketSession, Trouble, Wish},
 };
@@ -55,13 +55,16 @@ const TRAPS: [Trap; 5] = [
     },
 ];
 
-pub(super) async fn check(doctor: &Doctor) -> Outcome {
+pub(super) async fn check(doctor: &Doctor, facts: &Facts) -> Outcome {
     let mut lost = Vec::new();
     let mut unknown = Vec::new();
     match PollingSession::open(doctor, &Wish::changed("r", "x")).await {
         Err(Trouble::Status(answer)) if answer.status == 400 => lost.push("m"),
         Err(Trouble::Rejected(_)) | Ok(_) => {
             requests(doctor, &mut lost, &mut unknown).await;
+            if facts.can_websocket {
+                upgrades(doctor, &mut lost).await;
+            }
         }
         Err(_) => return Outcome::skipped("no request is answered: see `path` and `polling`"),
     }
@@ -114,9 +117,7 @@ async fn requests(doctor: &Doctor, lost: &mut Vec<&'static str>, unknown: &mut V
             Err(_) => unknown.push(trap.name),
         }
     }
-    let Some(token) = SessionToken::from_ascii(&UNKNOWN) else {
-        return;
-    };
+    let token = unknown_token();
     // Without `cs` and `ss` a request to resume is malformed, and without `c` it is a new one.
     match PollingSession::open(doctor, &Wish::resume(token, None)).await {
         Err(Trouble::Rejected(ResponseCode::UNKNOWN_SESSION)) => {}
@@ -124,18 +125,24 @@ async fn requests(doctor: &Doctor, lost: &mut Vec<&'static str>, unknown: &mut V
         Ok(_) => lost.push("c"),
         Err(_) => unknown.push("c"),
     }
+}
+
+fn unknown_token() -> SessionToken {
+    SessionToken::from_ascii(&UNKNOWN).expect("it is printable and has 24 characters")
+}
+
+async fn upgrades(doctor: &Doctor, lost: &mut Vec<&'static str>) {
     for (in_headers, name) in [
         (false, "query of the upgrade"),
         (true, "headers of the upgrade"),
     ] {
         let wish = Wish {
             in_headers,
-            ..Wish::resume(token, None)
+            ..Wish::resume(unknown_token(), None)
         };
         match SocketSession::open(doctor, &wish).await {
             Ok(_) => lost.push(name),
             Err(Trouble::Status(answer)) if answer.status == 400 => lost.push(name),
-            // What the upgrade comes to is told by `websocket`.
             Err(_) => {}
         }
     }

@@ -73,10 +73,11 @@ async fn idle_socket(doctor: &Doctor, wait: Duration) -> Fate {
 
 /// Holds a poll for a while.
 async fn held_poll(doctor: &Doctor, wait: Duration) -> Fate {
-    let session = match PollingSession::open(doctor, &Wish::default()).await {
+    let mut session = match PollingSession::open(doctor, &Wish::default()).await {
         Ok(session) => session,
         Err(trouble) => return Fate::None(trouble.to_string()),
     };
+    session.cookies = session.answer.cookies();
     let start = Instant::now();
     match session.poll(0, wait).await {
         Ok(_) => Fate::Pinged(start.elapsed()),

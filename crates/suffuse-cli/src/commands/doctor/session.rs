@@ -16,7 +16,7 @@ use suffuse_proto::{
     handshake::{Accepted, ConnectionResponse, Parameters, Reconnect},
     polling::{self, Direction},
 };
-use tokio::task::JoinSet;
+use tokio::{sync::oneshot, task::JoinSet};
 
 use super::Doctor;
 use crate::output::printable;
@@ -194,19 +194,43 @@ impl Wish {
 pub(super) struct Closer(Mutex<JoinSet<()>>);
 
 impl Closer {
+    /// Opens something in a task of its own, so that it is not left half open when nobody waits any more.
+    async fn open<T: Send + 'static>(
+        &self,
+        opening: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        let (sender, receiver) = oneshot::channel();
+        // If nobody waits, dropping it closes it.
+        self.spawn(async { drop(sender.send(opening.await)) });
+        receiver.await.expect("the task sends what it opened")
+    }
+
     fn close(&self, closing: impl Future<Output = ()> + Send + 'static) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while all.try_join_next().is_some() {}
-        all.spawn(async {
+        self.spawn(async {
             // A session that cannot be closed ends by itself, a little later.
             let _ = tokio::time::timeout(CLOSE_MAX, closing).await;
         });
     }
 
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while all.try_join_next().is_some() {}
+        all.spawn(task);
+    }
+
     /// Waits until everything is closed, or for a while.
     pub(super) async fn finish(&self) {
-        let mut all = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        let end = async { while all.join_next().await.is_some() {} };
+        let end = async {
+            loop {
+                // What is opened still is closed by another task.
+                let mut all =
+                    std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+                if all.is_empty() {
+                    return;
+                }
+                while all.join_next().await.is_some() {}
+            }
+        };
         let _ = tokio::time::timeout(CLOSE_ALL_MAX, end).await;
     }
 }
@@ -225,6 +249,12 @@ pub(super) struct PollingSession {
 impl PollingSession {
     /// Opens a session.
     pub(super) async fn open(doctor: &Doctor, wish: &Wish) -> Result<Self, Trouble> {
+        let (own, wish) = (doctor.clone(), wish.clone());
+        let opening = async move { Self::connect(&own, &wish).await };
+        doctor.closer.open(opening).await
+    }
+
+    async fn connect(doctor: &Doctor, wish: &Wish) -> Result<Self, Trouble> {
         let mut ask = wish.dress(Ask::new("POST").header("m", "0"));
         let parameters = wish.parameters(&doctor.probe, Transport::HttpPolling);
         for (name, value) in parameters.to_polling_headers() {
@@ -352,6 +382,12 @@ pub(super) struct SocketSession {
 impl SocketSession {
     /// Opens a session.
     pub(super) async fn open(doctor: &Doctor, wish: &Wish) -> Result<Self, Trouble> {
+        let (own, wish) = (doctor.clone(), wish.clone());
+        let opening = async move { Self::connect(&own, &wish).await };
+        doctor.closer.open(opening).await
+    }
+
+    async fn connect(doctor: &Doctor, wish: &Wish) -> Result<Self, Trouble> {
         let start = Instant::now();
         let (probe, limit) = (&doctor.probe, doctor.probe.limit());
         let parameters = wish.parameters(probe, Transport::WebSocket);

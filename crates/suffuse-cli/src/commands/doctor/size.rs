@@ -1,6 +1,6 @@
 //! Sizes: how large bodies, headers and queries may be on the way to the server.
 
-use suffuse_client::ResponseCode;
+use suffuse_client::{Failure, ResponseCode};
 
 use super::{
     Doctor, Facts,
@@ -16,7 +16,7 @@ const HALVINGS: usize = 4;
 const LENGTHS: [usize; 5] = [1 << 10, 2 << 10, 4 << 10, 7 << 10, 12 << 10];
 /// What long credentials need.
 const LENGTH_WANTED: usize = 4 << 10;
-/// How often a session is opened for one size, because polls may not reach their node.
+/// How often a session is opened for one size, because requests may be lost.
 const TRIES: usize = 6;
 
 /// A ping with no answer, and whatever follows it.
@@ -122,17 +122,21 @@ async fn body(doctor: &Doctor, size: usize) -> Result<(), String> {
     let mut last = String::new();
     for _ in 0..TRIES {
         let sent = match PollingSession::open(doctor, &Wish::default()).await {
-            Ok(session) => session.send(0, &message).await,
+            Ok(mut session) => {
+                session.cookies = session.answer.cookies();
+                session.send(0, &message).await
+            }
             Err(trouble) => Err(trouble),
         };
         match sent {
             Ok(_) => return Ok(()),
-            // Another node got it, or a request was lost: its size may be all right.
-            Err(trouble) if trouble.status().is_some_and(|it| it == 404 || it >= 500) => {
-                last = trouble.to_string();
-            }
+            // It came to a node, if to another one than it should.
+            Err(trouble) if trouble.status() == Some(404) => return Ok(()),
+            Err(trouble) if is_lost(&trouble) => last = trouble.to_string(),
             Err(trouble) => return Err(trouble.to_string()),
         }
+        // If every so manieth request is lost, it shall not be the same one of each try.
+        let _ = PollingSession::open(doctor, &Wish::changed("r", "x")).await;
     }
     Err(last)
 }
@@ -187,9 +191,9 @@ async fn query(doctor: &Doctor, length: usize) -> Result<(), String> {
 
 /// Returns whether a request may be answered otherwise when it is made again.
 fn is_lost(trouble: &Trouble) -> bool {
-    trouble
-        .status()
-        .is_some_and(|status| (502..=504).contains(&status))
+    let is_error = |status| (502..=504).contains(&status);
+    trouble.status().is_some_and(is_error)
+        || matches!(trouble, Trouble::Failure(Failure::Ended { .. }))
 }
 
 /// A refusal by the server says that the request came through.

@@ -3,13 +3,15 @@
 //! Every request has a connection of its own, which is the hardest case, and each series is made
 //! without the cookies of the answers, as native clients and pages of another origin do, and with them.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Map, Value, json};
 use suffuse_client::ResponseCode;
 use suffuse_proto::SessionToken;
-use tokio::time::timeout;
 
 use super::{
     Doctor, Facts,
@@ -18,8 +20,8 @@ use super::{
 };
 
 /// How many sessions are looked at once.
-const AT_ONCE: usize = 4;
-/// For how long a poll has to be held, when its send went elsewhere, to have reached its node.
+const AT_ONCE: usize = 8;
+/// For how long a poll has to be held at least, when its send went elsewhere, to have reached its node.
 const HELD: Duration = Duration::from_millis(300);
 /// After how many time-outs a series ends.
 const TIME_OUTS_MAX: usize = 2;
@@ -149,7 +151,7 @@ fn prefix(token: &SessionToken) -> String {
     }
 }
 
-/// Opens a session, and makes a poll and a send at once.
+/// Opens a session, and makes a send and a poll.
 async fn poll_round(doctor: &Doctor, with_cookies: bool, note: &impl Fn(&PollingSession)) -> Hits {
     let mut session = match PollingSession::open(doctor, &Wish::default()).await {
         Ok(session) => session,
@@ -159,26 +161,18 @@ async fn poll_round(doctor: &Doctor, with_cookies: bool, note: &impl Fn(&Polling
     if with_cookies {
         session.cookies = session.answer.cookies();
     }
-    let mut poll = std::pin::pin!(session.poll(0, doctor.probe.limit()));
-    let mut polled = None;
-    let mut send = std::pin::pin!(session.ping(0));
-    let sent = tokio::select! {
-        sent = send.as_mut() => sent,
-        outcome = poll.as_mut() => {
-            polled = Some(outcome);
-            send.await
-        }
-    };
-    let mut hits = where_to(sent.map(drop));
-    let polled = match polled {
-        Some(outcome) => Some(outcome),
-        // Nothing will end the poll if it is where the send is not.
-        None if hits.right == 0 => timeout(HELD, poll).await.ok(),
-        None => Some(poll.await),
-    };
-    hits.add(match polled {
-        Some(outcome) => where_to(outcome.map(drop)),
-        None => Hits::right(),
+    let start = Instant::now();
+    let mut hits = where_to(session.ping(0).await.map(drop));
+    if hits.right > 0 {
+        let polled = session.poll(0, doctor.probe.limit()).await;
+        hits.add(where_to(polled.map(drop)));
+        return hits;
+    }
+    // Nothing ends the poll where the send is not: being held is being right.
+    let held = HELD.max(start.elapsed() * 3);
+    hits.add(match session.poll(0, held).await {
+        Err(trouble) if trouble.is_time_out() => Hits::right(),
+        polled => where_to(polled.map(drop)),
     });
     hits
 }
