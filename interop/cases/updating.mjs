@@ -69,13 +69,43 @@ export const cases = {
         const watch = t.watch(reader, 'stream/a');
         await reader.select('stream/a');
         const stream = admin.topicUpdate.createUpdateStream('stream/a', t.json, { specification: t.topic('JSON', { CONFLATION: 'off' }) });
-        const values = Array.from({ length: 50 }, (_, n) => ({ n, text: `the same text with ${n} in it, and more of it` }));
-        for (const value of values) await stream.set(value);
+        const values = Array.from({ length: 400 }, (_, n) => ({ n, list: [n % 3, { even: n % 2 === 0 }], text: `the same text with ${n * n} in it, and more of it` }));
+        same(await stream.set(values[0]), CREATED, 'the first value');
+        await Promise.all(values.slice(1).map(value => stream.set(value)));
         await watch.until(seen => seen.values.length === values.length, 'each value');
         same(watch.valuesOf('stream/a'), values, 'the values');
 
-        await t.set(admin, 'stream/a', 'from elsewhere');
-        same(await refusal(stream.set(1), 'a stream that another update made invalid'), INVALID_UPDATE_STREAM, 'the reason');
+        const validated = admin.topicUpdate.createUpdateStream('stream/a', t.json);
+        same(await validated.validate(), EXISTS, 'the topic of a stream without a value');
+        await validated.set(values[7]);
+        same(await valueAt(t, admin, 'stream/a'), values[7], 'the value of the second stream');
+        await validated.validate();
+    },
+
+    async 'is told that a stream has ended'(t) {
+        const admin = await t.connect('admin');
+        const other = await t.connect('admin');
+        const begin = async path => {
+            const stream = admin.topicUpdate.createUpdateStream(path, t.json, { specification: t.topic('JSON') });
+            await stream.set({ n: 0 });
+            return stream;
+        };
+        const endings = {
+            set: path => t.set(other, path, 'from elsewhere'),
+            stream: path => other.topicUpdate.createUpdateStream(path, t.json).validate(),
+            removal: path => other.topics.remove(path),
+        };
+        for (const [name, end] of Object.entries(endings)) {
+            const [stream, validated] = [await begin(`ended/${name}`), await begin(`ended/${name}/validated`)];
+            await end(`ended/${name}`);
+            await end(`ended/${name}/validated`);
+            same(await refusal(stream.set({ n: 1 }), `a stream after a ${name}`), INVALID_UPDATE_STREAM, 'the reason');
+            same(await refusal(validated.validate(), `a check after a ${name}`), INVALID_UPDATE_STREAM, 'the reason');
+        }
+        same(await valueAt(t, admin, 'ended/set'), 'from elsewhere', 'the value');
+
+        const none = admin.topicUpdate.createUpdateStream('ended/none', t.json);
+        same(await refusal(none.set(1), 'a stream of no topic'), NO_SUCH_TOPIC, 'the reason');
     },
 
     async 'updates by a JSON patch'(t) {

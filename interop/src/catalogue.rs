@@ -357,6 +357,7 @@ pub const CATALOGUE: &[Group] = &[
             Feature::new("updates under comparisons of values", ONCE),
             Feature::new("updates under constraints of parts of JSON values", ONCE),
             Feature::new("updates by a stream", NODE),
+            Feature::new("is told that a stream has ended", NODE),
             Feature::new("updates by a JSON patch", ONCE),
         ],
     },

@@ -19,6 +19,7 @@ use crate::{
     subscription::SelectionIndex,
     timers::Timers,
     topic::tree::TopicTree,
+    update_stream::UpdateStreams,
 };
 
 mod burst;
@@ -43,6 +44,7 @@ pub struct Broker {
     pub(crate) handshakes: Handshakes,
     pub(crate) sessions: Sessions,
     pub(crate) topics: TopicTree,
+    pub(crate) update_streams: UpdateStreams,
     pub(crate) selections: SelectionIndex,
     pub(crate) timers: Timers,
     /// Sessions whose queue has something new, for the next flush.
@@ -89,6 +91,7 @@ impl Broker {
             handshakes: Handshakes::default(),
             sessions: Sessions::default(),
             topics: TopicTree::default(),
+            update_streams: UpdateStreams::default(),
             selections: SelectionIndex::default(),
             timers: Timers::default(),
             dirty: Vec::new(),
@@ -189,7 +192,11 @@ impl Broker {
                 path,
                 specification,
             } => self.apply_add_topic(path, specification),
-            Change::SetValue { path, value } => self.apply_set_value(&path, value),
+            Change::SetValue {
+                path,
+                value,
+                stream,
+            } => self.apply_set_value(&path, value, stream),
             Change::RemoveTopic { path } => self.apply_remove_topic(&path),
         }
     }

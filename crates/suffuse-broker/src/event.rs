@@ -8,7 +8,7 @@ use suffuse_proto::{
     handshake::{Accepted, ConnectionRequest},
 };
 
-use crate::Frame;
+use crate::{Frame, update_stream::StreamInstance};
 
 /// One connection of a client, from its handshake to its end. The driver chooses the number and never
 /// uses it again.
@@ -179,6 +179,8 @@ pub enum Change {
         path: Path,
         /// The value.
         value: Bytes,
+        /// The update stream that it came through. It stays valid; any other one of the topic ends.
+        stream: Option<StreamInstance>,
     },
     /// Removes a topic.
     RemoveTopic {

@@ -6,6 +6,7 @@ pub(crate) mod system;
 pub(crate) mod topic_control;
 pub(crate) mod topic_update;
 pub(crate) mod topics;
+pub(crate) mod update_stream;
 pub(crate) mod v9;
 
 use suffuse_proto::{ErrorReason, Path, Selector, TopicSpecification};

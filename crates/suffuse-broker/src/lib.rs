@@ -50,6 +50,7 @@ mod subscription;
 mod timers;
 mod topic;
 mod update;
+mod update_stream;
 
 pub use broker::{Broker, Outbox, PublicTopic, Random, Stats};
 pub use event::{
@@ -59,3 +60,4 @@ pub use frame::Frame;
 pub use security::{GlobalPermission, PathPermission, Principal, PrincipalStore};
 pub use session::CloseReason;
 pub use settings::{ReconnectPolicy, Settings};
+pub use update_stream::StreamInstance;

@@ -11,7 +11,10 @@ use crate::{
     Broker,
     broker::Answer,
     call::{Caller, invoke},
-    handlers::{security, session_properties, system, topic_control, topic_update, topics, v9},
+    handlers::{
+        security, session_properties, system, topic_control, topic_update, topics, update_stream,
+        v9,
+    },
 };
 
 macro_rules! routes {
@@ -45,6 +48,13 @@ routes! {
     FetchQuery => topics::fetch,
     SetTopic => topic_update::set_topic,
     AddAndSetTopic => topic_update::add_and_set_topic,
+    CreateUpdateStream => update_stream::create,
+    CreateUpdateStreamAndSet => update_stream::create_and_set,
+    CheckUpdateStream => update_stream::check,
+    StreamSetTopic => update_stream::set,
+    StreamApplyDelta => update_stream::apply_delta,
+    StreamAddTopic => update_stream::add_topic,
+    StreamAddAndSetTopic => update_stream::add_and_set_topic,
     ListGlobalPermissions => security::list_global_permissions,
     ListPathPermissions => security::list_path_permissions,
     UnsubscribeAll => topics::unsubscribe_all,

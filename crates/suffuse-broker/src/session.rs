@@ -21,6 +21,7 @@ use crate::{
     security::Roles,
     subscription::Selections,
     topic::TopicKey,
+    update_stream::StreamInstance,
 };
 
 mod continuity;
@@ -78,6 +79,7 @@ pub(crate) struct Session {
     pub(crate) is_blocked: bool,
     pub(crate) selections: Selections,
     pub(crate) topics: IndexSet<TopicKey>,
+    pub(crate) update_streams: IndexSet<StreamInstance>,
     pub(crate) conversations: Conversations,
     /// How many messages arrived, for a reconnection.
     pub(crate) received: u32,

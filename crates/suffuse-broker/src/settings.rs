@@ -27,6 +27,8 @@ pub struct Settings {
     pub verifications_max: usize,
     /// How many selections a session may have. More are refused with error 106.
     pub selections_max: usize,
+    /// How many valid update streams a session may have. More are refused with error 106.
+    pub update_streams_max: usize,
     /// How many messages may wait for a session. From half of it updates of a topic are conflated to the last
     /// one; a session that is still over it is closed.
     pub queue_messages_max: usize,
@@ -83,6 +85,7 @@ impl Default for Settings {
             topics_max: 10_000_000,
             verifications_max: 256,
             selections_max: 10_000,
+            update_streams_max: 100_000,
             queue_messages_max: 10_000,
             queue_bytes_max: 8 << 20,
             recovery_messages_max: 256,

@@ -12,7 +12,9 @@ use suffuse_proto::{
     value,
 };
 
-use crate::{fanout::Update, outbox::AnnouncementId, sessions::SessionKey};
+use crate::{
+    fanout::Update, outbox::AnnouncementId, sessions::SessionKey, update_stream::StreamInstance,
+};
 
 pub(crate) mod fetch;
 pub(crate) mod tree;
@@ -95,6 +97,8 @@ pub(crate) struct Topic {
     pub(crate) kind: Arc<Kind>,
     /// The value, if there is one and it is retained.
     pub(crate) value: Option<Bytes>,
+    /// The update stream that is valid.
+    pub(crate) update_stream: Option<StreamInstance>,
     /// Allocated while there are any.
     pub(crate) subscribers: Option<Box<IndexMap<SessionKey, Subscriber>>>,
     /// The current value for sessions that subscribe, shared until the next update.
@@ -108,6 +112,7 @@ impl Topic {
             path,
             kind,
             value: None,
+            update_stream: None,
             subscribers: None,
             initial: None,
         }

@@ -9,7 +9,9 @@ use crate::{
     Version,
     codec::{Codec, Opaque},
     message::ServiceId,
-    services::{security, session_properties, topic_control, topic_update, topics, v9},
+    services::{
+        security, session_properties, topic_control, topic_update, topics, update_stream, v9,
+    },
 };
 
 /// Which end may ask for a service.
@@ -210,13 +212,13 @@ services! { $
     122 up     (15..)   AddAndSetTopic                   (topic_update::AddAndSetTopicRequest) -> topic_control::AddTopicResult;
     123 up     (15..)   ChangeRoles                      (Opaque)                              -> Opaque;
     124 up     (15..)   ChangeRolesByFilter              (Opaque)                              -> Opaque;
-    125 up     (15..)   CreateUpdateStream               (Opaque)                              -> Opaque;
-    126 up     (15..)   CreateUpdateStreamAndSet         (Opaque)                              -> Opaque;
-    127 up     (15..)   CheckUpdateStream                (Opaque)                              -> Opaque;
-    128 up     (15..)   StreamSetTopic                   (Opaque)                              -> Opaque;
-    129 up     (15..)   StreamApplyDelta                 (Opaque)                              -> Opaque;
-    130 up     (15..)   StreamAddTopic                   (Opaque)                              -> Opaque;
-    131 up     (15..)   StreamAddAndSetTopic             (Opaque)                              -> Opaque;
+    125 up     (15..)   CreateUpdateStream               (update_stream::CreateUpdateStreamRequest) -> update_stream::UpdateStreamCreated;
+    126 up     (15..)   CreateUpdateStreamAndSet         (topic_update::SetTopicRequest)       -> update_stream::UpdateStreamCreated;
+    127 up     (15..)   CheckUpdateStream                (update_stream::UpdateStreamId)        -> ();
+    128 up     (15..)   StreamSetTopic                   (update_stream::StreamSetRequest)      -> ();
+    129 up     (15..)   StreamApplyDelta                 (update_stream::StreamDeltaRequest)    -> ();
+    130 up     (15..)   StreamAddTopic                   (update_stream::StreamAddTopicRequest) -> update_stream::UpdateStreamAdded;
+    131 up     (15..)   StreamAddAndSetTopic             (topic_update::AddAndSetTopicRequest) -> update_stream::UpdateStreamAdded;
     132 up     (15..)   FetchLog                         (Opaque)                              -> Opaque;
     133 server (..)     ServerInternal133                (Opaque)                              -> Opaque;
     135 up     (16..)   PutSessionMetricCollector        (Opaque)                              -> Opaque;

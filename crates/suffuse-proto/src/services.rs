@@ -5,4 +5,5 @@ pub mod session_properties;
 pub mod topic_control;
 pub mod topic_update;
 pub mod topics;
+pub mod update_stream;
 pub mod v9;

@@ -20,6 +20,10 @@ use suffuse_proto::{
             FetchRequest, FetchResult, FetchedTopic, PathBound, SelectionRequest, SizeInfo,
             SubscriptionNotice, UnsubscribeAllRequest, UnsubscriptionNotice,
         },
+        update_stream::{
+            CreateUpdateStreamRequest, StreamAddTopicRequest, StreamDeltaRequest, StreamSetRequest,
+            UpdateStreamAdded, UpdateStreamCreated, UpdateStreamId,
+        },
         v9,
     },
 };
@@ -192,7 +196,7 @@ fn request_fields(service: ServiceId, body: &Bytes, version: Version) -> Value {
             )
         }
         117 => fetch_fields(&read(body, version)),
-        118 => {
+        118 | 126 => {
             let SetTopicRequest {
                 path,
                 topic_type,
@@ -202,7 +206,7 @@ fn request_fields(service: ServiceId, body: &Bytes, version: Version) -> Value {
             let fields = json!({ "path": path, "type": topic_type.0, "value": to_hex(&value) });
             joined(fields, constraint_fields(&constraint, version))
         }
-        122 => {
+        122 | 131 => {
             let AddAndSetTopicRequest {
                 path,
                 specification,
@@ -211,6 +215,36 @@ fn request_fields(service: ServiceId, body: &Bytes, version: Version) -> Value {
             } = read(body, version);
             let fields = json!({ "path": path, "value": to_hex(&value) });
             let fields = joined(fields, specification_fields(&specification));
+            joined(fields, constraint_fields(&constraint, version))
+        }
+        125 => {
+            let CreateUpdateStreamRequest {
+                path,
+                topic_type,
+                constraint,
+            } = read(body, version);
+            let fields = json!({ "path": path, "type": topic_type.0 });
+            joined(fields, constraint_fields(&constraint, version))
+        }
+        127 => json!({ "stream": stream_fields(&read(body, version)) }),
+        128 => {
+            let StreamSetRequest { stream, value } = read(body, version);
+            json!({ "stream": stream_fields(&stream), "value": to_hex(&value) })
+        }
+        129 => {
+            let StreamDeltaRequest { stream, delta } = read(body, version);
+            json!({ "stream": stream_fields(&stream), "delta": to_hex(&delta) })
+        }
+        130 => {
+            let StreamAddTopicRequest {
+                path,
+                specification,
+                constraint,
+            } = read(body, version);
+            let fields = joined(
+                json!({ "path": path }),
+                specification_fields(&specification),
+            );
             joined(fields, constraint_fields(&constraint, version))
         }
         144 => json!({ "path": read::<ListPathPermissionsRequest>(body, version).path }),
@@ -247,10 +281,28 @@ fn response_fields(service: ServiceId, body: &Bytes, version: Version) -> Value 
             });
             json!({ "maps": properties, "topics": topics.collect::<Vec<_>>(), "has_more": has_more })
         }
+        125 | 126 => created_fields(&read(body, version)),
+        130 | 131 => {
+            let UpdateStreamAdded { topic, created } = read(body, version);
+            joined(json!({ "result": topic as u8 }), created_fields(&created))
+        }
         143 | 144 => json!({ "permissions": read::<PermissionIds>(body, version).0 }),
         202 => json!({ "properties": read::<OwnProperties>(body, version).0 }),
         _ => json!({}),
     }
+}
+
+fn created_fields(created: &UpdateStreamCreated) -> Value {
+    json!({ "stream": stream_fields(&created.stream), "flags": created.flags.0 })
+}
+
+fn stream_fields(stream: &UpdateStreamId) -> Value {
+    json!([
+        stream.topic.0,
+        stream.instance,
+        stream.partition,
+        stream.generation
+    ])
 }
 
 fn first_byte(result: &impl Codec, version: Version) -> u8 {

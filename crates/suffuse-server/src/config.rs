@@ -132,6 +132,8 @@ pub struct Session {
     pub reconnect_policy: ReconnectPolicy,
     /// How many selections a session may have.
     pub selections_max: usize,
+    /// How many update streams a session may have.
+    pub update_streams_max: usize,
     /// The name of the cookie with the session id; empty: none.
     pub cookie: String,
 }
@@ -183,6 +185,7 @@ impl Default for Config {
                 recovery_bytes_max: ByteSize(broker.recovery_bytes_max),
                 reconnect_policy: broker.reconnect_policy,
                 selections_max: broker.selections_max,
+                update_streams_max: broker.update_streams_max,
                 cookie: "session".to_owned(),
             },
             topic: Topic {
@@ -221,6 +224,7 @@ impl Config {
             sessions_max: self.session.count_max,
             topics_max: self.topic.count_max,
             selections_max: self.session.selections_max,
+            update_streams_max: self.session.update_streams_max,
             queue_messages_max: self.session.queue_messages_max,
             queue_bytes_max: self.session.queue_bytes_max.0,
             recovery_messages_max: self.session.recovery_messages_max,

@@ -8,6 +8,10 @@ use suffuse_proto::{
         topic_control::{AddTopicRequest, RemoveTopicsRequest},
         topic_update::{AddAndSetTopicRequest, SetTopicRequest, UpdateConstraint},
         topics::{FetchRequest, SelectionRequest},
+        update_stream::{
+            CreateUpdateStreamRequest, StreamAddTopicRequest, StreamDeltaRequest, StreamSetRequest,
+            UpdateStreamId,
+        },
     },
     value,
 };
@@ -138,6 +142,43 @@ pub fn add_and_set(path: &str, specification_text: &str, value: Bytes) -> AddAnd
         specification: specification(specification_text),
         value,
         constraint: UpdateConstraint::Unconstrained,
+    }
+}
+
+/// Makes an update stream of a topic.
+#[must_use]
+#[track_caller]
+pub fn create_stream(path: &str, type_name: &str) -> CreateUpdateStreamRequest {
+    CreateUpdateStreamRequest {
+        path: path.to_owned(),
+        topic_type: TopicType::from_name(type_name).expect("it is a topic type"),
+        constraint: UpdateConstraint::Unconstrained,
+    }
+}
+
+/// Adds a topic and makes an update stream of it.
+#[must_use]
+#[track_caller]
+pub fn stream_add(path: &str, specification_text: &str) -> StreamAddTopicRequest {
+    StreamAddTopicRequest {
+        path: path.to_owned(),
+        specification: specification(specification_text),
+        constraint: UpdateConstraint::Unconstrained,
+    }
+}
+
+/// Sets a value through an update stream.
+#[must_use]
+pub fn stream_set(stream: UpdateStreamId, value: Bytes) -> StreamSetRequest {
+    StreamSetRequest { stream, value }
+}
+
+/// Applies a delta through an update stream.
+#[must_use]
+pub fn stream_delta(stream: UpdateStreamId, delta: impl Into<Bytes>) -> StreamDeltaRequest {
+    StreamDeltaRequest {
+        stream,
+        delta: delta.into(),
     }
 }
 

@@ -11,7 +11,10 @@ use std::sync::Arc;
 use suffuse_proto::{
     Service as _,
     message::ServiceId,
-    service::{AddAndSetTopic, SetTopic},
+    service::{
+        AddAndSetTopic, CheckUpdateStream, CreateUpdateStream, CreateUpdateStreamAndSet, SetTopic,
+        StreamAddAndSetTopic, StreamAddTopic, StreamApplyDelta, StreamSetTopic,
+    },
     specification::Conflation,
 };
 
@@ -22,6 +25,19 @@ use crate::{fanout::Update, topic::TopicKey};
 const UPDATES_MAX: usize = 64;
 /// How many bytes a burst has at most, beyond its first update.
 const BYTES_MAX: usize = 16 << 10;
+
+/// The services that can only add a topic, publish and answer.
+const UPDATES: [ServiceId; 9] = [
+    SetTopic::ID,
+    AddAndSetTopic::ID,
+    CreateUpdateStream::ID,
+    CreateUpdateStreamAndSet::ID,
+    CheckUpdateStream::ID,
+    StreamSetTopic::ID,
+    StreamApplyDelta::ID,
+    StreamAddTopic::ID,
+    StreamAddAndSetTopic::ID,
+];
 
 /// Updates that are not published yet.
 #[derive(Debug, Default)]
@@ -76,7 +92,7 @@ impl Broker {
 
     /// Settles before a request, unless all that it can do is to publish and to answer.
     pub(super) fn settle_before(&mut self, service: ServiceId) {
-        if service != SetTopic::ID && service != AddAndSetTopic::ID {
+        if !UPDATES.contains(&service) {
             self.settle();
         }
     }

@@ -171,6 +171,7 @@ impl Broker {
             is_blocked: false,
             selections: Default::default(),
             topics: Default::default(),
+            update_streams: Default::default(),
             conversations: Conversations::default(),
             received: 0,
             recovery: Recovery::new(
@@ -286,6 +287,9 @@ impl Broker {
         let Some(session) = self.sessions.remove(key) else {
             return;
         };
+        for stream in session.update_streams {
+            self.end_update_stream(stream);
+        }
         if let Some(deadline) = session.deadline {
             self.timers.remove(key, deadline);
         }

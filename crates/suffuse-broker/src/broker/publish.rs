@@ -17,6 +17,7 @@ use crate::{
     session::{CloseReason, Session},
     sessions::SessionKey,
     topic::{TopicKey, tree::TopicTree},
+    update_stream::StreamInstance,
 };
 
 /// Lets the port of a link take from an outbox.
@@ -33,10 +34,19 @@ impl Broker {
         }
     }
 
-    pub(super) fn apply_set_value(&mut self, path: &Path, value: Bytes) {
+    pub(super) fn apply_set_value(
+        &mut self,
+        path: &Path,
+        value: Bytes,
+        stream: Option<StreamInstance>,
+    ) {
         let Some(key) = self.topics.find(path.as_str()) else {
             return;
         };
+        let valid = self.topics.get(key).and_then(|topic| topic.update_stream);
+        if valid != stream {
+            self.end_update_stream_of(key);
+        }
         if let Some(update) = self.topics.get_mut(key).and_then(|topic| topic.set(value)) {
             self.publish_soon(key, update);
         }
@@ -44,6 +54,7 @@ impl Broker {
 
     pub(super) fn apply_remove_topic(&mut self, path: &Path) {
         let Some(topic) = self.topics.find(path.as_str()).and_then(|key| {
+            self.end_update_stream_of(key);
             let topic = self.topics.remove(key)?;
             Some((key, topic))
         }) else {

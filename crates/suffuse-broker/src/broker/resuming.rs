@@ -127,6 +127,13 @@ impl Broker {
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };
+        // What its client takes for the value that it set last may not have arrived.
+        for stream in std::mem::take(&mut session.update_streams) {
+            self.end_update_stream(stream);
+        }
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
         session.continuity = continuity;
         session.received = 0;
         session.recovery.clear();

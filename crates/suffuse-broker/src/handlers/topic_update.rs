@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use suffuse_proto::{
-    ErrorReason, Path, TopicType,
+    ErrorReason, Path, TopicSpecification, TopicType,
     services::{
         topic_control::AddTopicResult,
-        topic_update::{AddAndSetTopicRequest, SetTopicRequest},
+        topic_update::{AddAndSetTopicRequest, SetTopicRequest, UpdateConstraint},
     },
     value,
 };
@@ -21,19 +21,13 @@ pub(crate) fn set_topic(
     caller: &Caller,
     request: SetTopicRequest,
 ) -> Answer<()> {
-    let path = Path::parse(&request.path)
-        .map_err(|error| ErrorReason::NO_SUCH_TOPIC.with(error.to_string()))?;
-    let Some(key) = broker.topics.find(path.as_str()) else {
-        roles(broker, caller).require_path(PathPermission::UpdateTopic, path.as_str())?;
-        return Err(ErrorReason::NO_SUCH_TOPIC.with(format!("there is no topic at `{path}`")));
-    };
-    require_update(broker, caller, key, &path)?;
-    check_type(broker, key, request.topic_type)?;
-    update::check(broker, &path, &request.constraint)?;
-    check_value(broker, key, &request.value)?;
+    let target = Target::find(broker, caller, &request.path, request.topic_type)?;
+    update::check(broker, &target.path, &request.constraint)?;
+    check_value(broker, target.key, &request.value)?;
     broker.commit(Change::SetValue {
-        path,
+        path: target.path,
         value: request.value,
+        stream: None,
     });
     Ok(())
 }
@@ -43,36 +37,106 @@ pub(crate) fn add_and_set_topic(
     caller: &Caller,
     request: AddAndSetTopicRequest,
 ) -> Answer<AddTopicResult> {
-    let path = topic_path(&request.path)?;
-    let roles = roles(broker, caller);
-    let specification = specification(&request.specification)?;
-    let result = match broker.topics.find(path.as_str()) {
-        Some(key) => {
-            require_update(broker, caller, key, &path)?;
-            check_addition(broker, &path, &specification)?
-        }
-        None => {
-            roles.require_path(PathPermission::ModifyTopic, path.as_str())?;
-            roles.require_path(PathPermission::UpdateTopic, path.as_str())?;
-            check_addition(broker, &path, &specification)?
-        }
-    };
-    update::check(broker, &path, &request.constraint)?;
-    if specification.options().validate_values {
-        value::validate(specification.topic_type, &request.value)
-            .map_err(|error| ErrorReason::UPDATE_FAILED.with(error.to_string()))?;
-    }
-    if result == AddTopicResult::Created {
-        broker.commit(Change::AddTopic {
-            path: path.clone(),
-            specification,
-        });
-    }
+    let AddAndSetTopicRequest {
+        path,
+        specification,
+        value,
+        constraint,
+    } = request;
+    let addition = Addition::check(broker, caller, &path, &specification, &constraint)?;
+    addition.check_value(&value)?;
+    let (path, result) = addition.commit(broker);
     broker.commit(Change::SetValue {
         path,
-        value: request.value,
+        value,
+        stream: None,
     });
     Ok(result)
+}
+
+/// A topic that the caller may update.
+pub(super) struct Target {
+    pub(super) path: Path,
+    pub(super) key: TopicKey,
+}
+
+impl Target {
+    /// Finds the topic at a path. Who may not update learns of no topics.
+    pub(super) fn find(
+        broker: &Broker,
+        caller: &Caller,
+        path: &str,
+        topic_type: TopicType,
+    ) -> Answer<Self> {
+        let path = Path::parse(path)
+            .map_err(|error| ErrorReason::NO_SUCH_TOPIC.with(error.to_string()))?;
+        let Some(key) = broker.topics.find(path.as_str()) else {
+            roles(broker, caller).require_path(PathPermission::UpdateTopic, path.as_str())?;
+            return Err(ErrorReason::NO_SUCH_TOPIC.with(format!("there is no topic at `{path}`")));
+        };
+        require_update(broker, caller, key, &path)?;
+        check_type(broker, key, topic_type)?;
+        Ok(Self { path, key })
+    }
+}
+
+/// A topic that is there, or can be added, and that the caller may update.
+pub(super) struct Addition {
+    path: Path,
+    specification: TopicSpecification,
+    result: AddTopicResult,
+}
+
+impl Addition {
+    /// Checks all but the value, and changes nothing.
+    pub(super) fn check(
+        broker: &Broker,
+        caller: &Caller,
+        path: &str,
+        given: &TopicSpecification,
+        constraint: &UpdateConstraint,
+    ) -> Answer<Self> {
+        let path = topic_path(path)?;
+        let specification = specification(given)?;
+        match broker.topics.find(path.as_str()) {
+            Some(key) => require_update(broker, caller, key, &path)?,
+            None => {
+                let roles = roles(broker, caller);
+                roles.require_path(PathPermission::ModifyTopic, path.as_str())?;
+                roles.require_path(PathPermission::UpdateTopic, path.as_str())?;
+            }
+        }
+        let result = check_addition(broker, &path, &specification)?;
+        update::check(broker, &path, constraint)?;
+        Ok(Self {
+            path,
+            specification,
+            result,
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn check_value(&self, value: &[u8]) -> Answer<()> {
+        if !self.specification.options().validate_values {
+            return Ok(());
+        }
+        value::validate(self.specification.topic_type, value)
+            .map_err(|error| ErrorReason::UPDATE_FAILED.with(error.to_string()))
+    }
+
+    /// Adds the topic if it is not there.
+    pub(super) fn commit(self, broker: &mut Broker) -> (Path, AddTopicResult) {
+        if self.result == AddTopicResult::Created {
+            broker.commit(Change::AddTopic {
+                path: self.path.clone(),
+                specification: self.specification,
+            });
+        }
+        (self.path, self.result)
+    }
 }
 
 fn require_update(broker: &Broker, caller: &Caller, key: TopicKey, path: &Path) -> Answer<()> {
@@ -95,7 +159,8 @@ fn check_type(broker: &Broker, key: TopicKey, given: TopicType) -> Answer<()> {
     }
 }
 
-fn check_value(broker: &Broker, key: TopicKey, value: &Bytes) -> Answer<()> {
+/// Checks that a topic takes a value.
+pub(super) fn check_value(broker: &Broker, key: TopicKey, value: &Bytes) -> Answer<()> {
     let Some(topic) = broker.topics.get(key) else {
         return Ok(());
     };

@@ -1,4 +1,4 @@
-//! Setting values (spec: topics §6.2, §8).
+//! Setting values, and constraints (spec: topics §6.2, §8).
 
 use std::collections::BTreeMap;
 

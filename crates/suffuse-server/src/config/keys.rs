@@ -122,6 +122,8 @@ pub(crate) const CONFIG_KEYS: &[Key<Config>] = keys! {
     "session.reconnect_policy" session.reconnect_policy;
     /// How many selections a session may have.
     "session.selections_max" session.selections_max in 1..=10_000_000;
+    /// How many update streams a session may have at once; one more is refused with error 106.
+    "session.update_streams_max" session.update_streams_max in 1..=10_000_000;
     /// The cookie that carries the session id, by which a load balancer can route. Empty: none.
     "session.cookie" session.cookie;
 

@@ -25,4 +25,5 @@ mod slow_readers;
 mod subscribing;
 mod tidy;
 mod unsupported;
+mod update_streams;
 mod updating;
