@@ -133,7 +133,7 @@ fn a_stream_ends_when_anything_else_changes_its_topic() {
         }),
         ("set by another session", |sim, _| sim.set("a", json("[1]"))),
         ("set to the value that it has", |sim, _| {
-            sim.set("a", json("[2]"))
+            sim.set("a", json("[2]"));
         }),
         ("added and set", |_, bob| {
             bob.ask::<AddAndSetTopic>(add_and_set("a", "json", json("[1]")));
