@@ -23,6 +23,7 @@ use crate::{
 };
 
 mod burst;
+mod control;
 mod lifecycle;
 mod publish;
 mod resuming;

@@ -148,6 +148,8 @@ pub enum Closing {
     Unresponsive,
     /// The session has another connection: nothing more is sent on this one.
     Replaced,
+    /// The client is to connect elsewhere: 1001, and the session waits.
+    Moved,
     /// The server stops: 1001.
     Shutdown,
 }

@@ -76,6 +76,15 @@ impl Sessions {
         }
     }
 
+    /// Returns some of the sessions that have a connection.
+    pub(crate) fn connected(&self, count: usize) -> Vec<SessionKey> {
+        self.links.values().take(count).copied().collect()
+    }
+
+    pub(crate) fn connected_len(&self) -> usize {
+        self.links.len()
+    }
+
     pub(crate) fn keys(&self) -> Vec<SessionKey> {
         let keys = self.sessions.iter().map(|(key, _)| key as u32);
         keys.map(SessionKey).collect()

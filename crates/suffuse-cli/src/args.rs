@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use suffuse_proto::{NodeId, Path, Selector, TopicType};
@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Dev(DevArgs),
     /// Run a server from a configuration and a data folder
     Serve(ServeArgs),
+    /// Empty a running server, so that its clients connect to others
+    Drain(DrainArgs),
     /// Write, check or show a configuration
     Config(ConfigArgs),
     /// Connect, and say which transports were tried and what happened
@@ -100,6 +102,38 @@ pub(crate) struct ServeArgs {
     /// The data folder, instead of the configured one
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  suffuse drain --credentials-file admin.txt                       as drain.wait and drain.rate say
+  suffuse drain --url http://127.0.0.1:9090 --wait 30s --rate 200/s
+  suffuse drain --abort --credentials-file admin.txt               serve again
+
+The server is not ready any more, waits for load balancers to notice, then ends the connections
+of its sessions at the rate. It needs a listener with `admin = true`.")]
+pub(crate) struct DrainArgs {
+    /// A listener with `admin = true`
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub(crate) url: String,
+    /// How long balancers have to notice [default: drain.wait of the server]
+    #[arg(long, value_name = "TIME", value_parser = parse::duration_or_zero, conflicts_with = "abort")]
+    pub(crate) wait: Option<Duration>,
+    /// Sessions moved a second, such as 500/s [default: drain.rate of the server]
+    #[arg(long, value_name = "N/s", value_parser = parse::rate, conflicts_with = "abort")]
+    pub(crate) rate: Option<u32>,
+    /// Serve again
+    #[arg(long)]
+    pub(crate) abort: bool,
+    /// Who asks; needs the permission CONTROL_SERVER
+    #[arg(long, value_name = "NAME", default_value = "admin")]
+    pub(crate) principal: String,
+    /// The password; other users of this machine can see it
+    #[arg(long, value_name = "PASSWORD", conflicts_with = "credentials_file")]
+    pub(crate) credentials: Option<String>,
+    /// A file with the password, without its last line break
+    #[arg(long, value_name = "FILE")]
+    pub(crate) credentials_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

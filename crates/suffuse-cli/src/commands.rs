@@ -14,6 +14,7 @@ mod config;
 mod connect;
 mod dev;
 mod doctor;
+mod drain;
 mod fetch;
 mod get;
 mod ping;
@@ -31,6 +32,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Dev(args) => dev::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Drain(args) => client(drain::run(args)),
         Command::Config(args) => config::run(&args),
         Command::Services(args) => services::run(&args),
         Command::Bench(args) => crate::bench::run(&args),

@@ -1,6 +1,11 @@
 //! Connecting as the options of a command say.
 
-use std::{fmt, fs, future::Future, path::Path, time::Duration};
+use std::{
+    fmt, fs,
+    future::Future,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use suffuse_client::{
     Attempt, Builder, CloseReason, ConnectEvent, Failure as AttemptFailure, Proxy, Reconnect,
@@ -94,10 +99,25 @@ pub(crate) fn builder(args: &ConnectionArgs) -> Result<Builder, Failure> {
         builder = builder.proxy(proxy);
     }
     builder = with_certificates(builder, args)?;
-    match (&args.credentials, &args.credentials_file) {
-        (Some(password), _) => Ok(builder.credentials(password)),
-        (None, Some(file)) => Ok(builder.credentials(password_from(file)?)),
-        (None, None) => Ok(builder),
+    let password = password(&args.credentials, &args.credentials_file)?;
+    Ok(match password {
+        Some(password) => builder.credentials(password),
+        None => builder,
+    })
+}
+
+/// Returns the password that was given, itself or in a file.
+///
+/// # Errors
+/// If the file cannot be read.
+pub(crate) fn password(
+    password: &Option<String>,
+    file: &Option<PathBuf>,
+) -> Result<Option<String>, Failure> {
+    match (password, file) {
+        (Some(password), _) => Ok(Some(password.clone())),
+        (None, Some(file)) => password_from(file).map(Some),
+        (None, None) => Ok(None),
     }
 }
 

@@ -2,6 +2,9 @@
 
 use crate::failure::{Failure, Status};
 
+/// The name of the signal by which supervisors end a program.
+pub(crate) const SIGTERM: &str = "SIGTERM";
+
 /// Receives requests to stop, from the moment it is made.
 #[derive(Debug)]
 pub(crate) struct StopSignals {
@@ -40,7 +43,7 @@ impl StopSignals {
     pub(crate) async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.interrupt.recv() => "Ctrl-C",
-            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.terminate.recv() => SIGTERM,
         }
     }
 

@@ -16,6 +16,7 @@ use suffuse_broker::{Broker, Effect, Event, LinkId};
 use tokio::sync::oneshot;
 
 use crate::{
+    drain::Step,
     inbox::{Inbox, Input},
     link::Answer,
     password::Check,
@@ -147,6 +148,12 @@ impl Driver {
                 self.broker.handle(event, now);
             }
             Input::Inspect(look) => look(&self.broker),
+            Input::Move { count, answer } => {
+                let moved = self.broker.move_sessions(count, now);
+                let left = self.broker.connected();
+                // The drain may have been aborted meanwhile.
+                let _ = answer.send(Step { moved, left });
+            }
             Input::Stop => {
                 self.broker.shut_down();
                 self.is_stopping = true;

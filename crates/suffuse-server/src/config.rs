@@ -9,7 +9,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use suffuse_broker::{PrincipalStore, ReconnectPolicy, Settings};
 use suffuse_proto::NodeId;
 
-use crate::{ForwardedHeader, Limits, Networks, Options, Origins, TlsFiles};
+use crate::{DrainPlan, ForwardedHeader, Limits, Networks, Options, Origins, TlsFiles};
 
 mod diagnostic;
 mod keys;
@@ -35,6 +35,8 @@ pub struct Config {
     pub transport: Transport,
     /// `[session]`: sessions and what is kept for them.
     pub session: Session,
+    /// `[drain]`: how the server is emptied.
+    pub drain: Drain,
     /// `[topic]`: topics.
     pub topic: Topic,
     /// `[security]`: who may connect.
@@ -63,6 +65,8 @@ pub struct Listen {
     pub name: String,
     /// Whether `/metrics` is answered here.
     pub metrics: bool,
+    /// Whether `/admin/drain` is answered here.
+    pub admin: bool,
     /// The proxies that are believed when they tell whom they serve.
     pub trusted_proxies: Networks,
     /// Where they tell it.
@@ -138,6 +142,28 @@ pub struct Session {
     pub cookie: String,
 }
 
+/// `[drain]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drain {
+    /// Whether SIGTERM drains before it stops.
+    pub on_stop: bool,
+    /// How long load balancers have to notice.
+    pub wait: Duration,
+    /// How many sessions are moved in a second.
+    pub rate: usize,
+}
+
+impl Drain {
+    /// Returns the plan of these settings.
+    #[must_use]
+    pub fn plan(&self) -> DrainPlan {
+        DrainPlan {
+            wait: self.wait,
+            rate: self.rate,
+        }
+    }
+}
+
 /// `[topic]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topic {
@@ -188,6 +214,11 @@ impl Default for Config {
                 update_streams_max: broker.update_streams_max,
                 cookie: "session".to_owned(),
             },
+            drain: Drain {
+                on_stop: false,
+                wait: DrainPlan::default().wait,
+                rate: DrainPlan::default().rate,
+            },
             topic: Topic {
                 count_max: broker.topics_max,
             },
@@ -209,6 +240,7 @@ impl Config {
                 [] => Origins::Any,
                 origins => Origins::List(origins.iter().cloned().collect()),
             },
+            drain: self.drain.plan(),
             cookie: Some(self.session.cookie.clone()).filter(|name| !name.is_empty()),
             page: None,
         }
@@ -260,6 +292,7 @@ impl Listen {
             forwarded_header: self.forwarded_header,
             proxy_protocol: self.proxy_protocol == ProxyProtocol::V1V2,
             metrics: self.metrics,
+            admin: self.admin,
         }
     }
 }
@@ -271,6 +304,7 @@ impl Default for Listen {
             address,
             name: "clients".to_owned(),
             metrics: false,
+            admin: false,
             trusted_proxies: Networks::default(),
             forwarded_header: ForwardedHeader::default(),
             proxy_protocol: ProxyProtocol::default(),

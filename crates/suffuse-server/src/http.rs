@@ -7,6 +7,7 @@
 //! | `…/diffusion`, `OPTIONS` | what a browser asks before it polls |
 //! | `/health/live`, `/health/ready` | whether to send anybody here |
 //! | `/metrics`, where the listener has it | counters |
+//! | `/admin/drain`, where the listener has it | draining |
 //! | everything else | the built-in page |
 //!
 //! What is refused gets a status and one sentence.
@@ -19,6 +20,7 @@ use percent_encoding::percent_decode_str;
 use suffuse_broker::Transport;
 use suffuse_proto::handshake::{ConnectionResponse, Parameters};
 
+mod admin;
 mod answer;
 mod client_address;
 pub(crate) mod connection;
@@ -166,6 +168,9 @@ async fn answer_other(connection: &Connection, request: &request::Parts) -> Answ
     }
     if connection.listener.has_metrics && request.uri.path() == "/metrics" {
         return answer_metrics(connection, request).await;
+    }
+    if let Some(answer) = admin::answer(connection, request).await {
+        return answer;
     }
     answer_page(connection, request).await
 }

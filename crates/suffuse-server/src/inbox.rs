@@ -16,7 +16,7 @@ use std::{
 use suffuse_broker::{Broker, Event};
 use tokio::sync::oneshot;
 
-use crate::{link::Answer, port::SharedPort};
+use crate::{drain::Step, link::Answer, port::SharedPort};
 
 /// Something for the broker thread.
 pub(crate) enum Input {
@@ -26,6 +26,12 @@ pub(crate) enum Input {
     Open(Event, Box<NewLink>),
     /// A look at the broker from outside.
     Inspect(Box<dyn FnOnce(&Broker) + Send>),
+    /// Connections of some sessions are ended, because the server is drained.
+    Move {
+        /// How many at most.
+        count: usize,
+        answer: oneshot::Sender<Step>,
+    },
     /// The server stops: all sessions are told.
     Stop,
 }

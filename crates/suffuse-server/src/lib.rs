@@ -26,6 +26,7 @@ pub mod config;
 pub mod page;
 
 mod broker_thread;
+mod drain;
 mod http;
 mod inbox;
 mod link;
@@ -39,6 +40,7 @@ mod shared;
 mod stream;
 
 pub use crate::{
+    drain::{DrainError, DrainPhase, DrainPlan, DrainProgress},
     http::{ForwardedHeader, Networks, NetworksError, Origins},
     options::{Limits, Listen, Options, TlsFiles},
     server::{Server, StartError},

@@ -193,7 +193,11 @@ impl Drop for Link {
 fn cost(input: &Input) -> usize {
     match input {
         Input::Event(Event::Message { bytes, .. }) => MESSAGE_COST + bytes.len(),
-        Input::Event(_) | Input::Open(..) | Input::Inspect(_) | Input::Stop => MESSAGE_COST,
+        Input::Event(_)
+        | Input::Open(..)
+        | Input::Inspect(_)
+        | Input::Move { .. }
+        | Input::Stop => MESSAGE_COST,
     }
 }
 

@@ -33,6 +33,7 @@ pub(crate) struct Listener {
     pub(crate) forwarded_header: ForwardedHeader,
     has_proxy_protocol: bool,
     pub(crate) has_metrics: bool,
+    pub(crate) has_admin: bool,
 }
 
 /// Begins to listen.
@@ -54,6 +55,7 @@ pub(crate) fn bind(listen: &Listen) -> Result<(TcpListener, Listener), StartErro
             forwarded_header: listen.forwarded_header,
             has_proxy_protocol: listen.proxy_protocol,
             has_metrics: listen.metrics,
+            has_admin: listen.admin,
         },
     ))
 }

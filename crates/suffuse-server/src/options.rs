@@ -10,6 +10,7 @@ use std::{
 use suffuse_broker::{Principal, PrincipalStore, Settings};
 
 use crate::{
+    drain::DrainPlan,
     http::{ForwardedHeader, Networks, Origins},
     page::PageInfo,
 };
@@ -27,6 +28,8 @@ pub struct Options {
     pub limits: Limits,
     /// Which web pages may connect.
     pub allowed_origins: Origins,
+    /// How the server is drained if the operator does not say how.
+    pub drain: DrainPlan,
     /// The name of the cookie that carries the session id for load balancers; `None`: no cookie.
     pub cookie: Option<String>,
     /// What the built-in page says, which answers all requests that are not connections of clients;
@@ -51,6 +54,8 @@ pub struct Listen {
     pub proxy_protocol: bool,
     /// Whether `/metrics` is answered here, to everybody who can connect.
     pub metrics: bool,
+    /// Whether `/admin/drain` is answered here, to principals that may control the server.
+    pub admin: bool,
 }
 
 impl Listen {
@@ -65,6 +70,7 @@ impl Listen {
             forwarded_header: ForwardedHeader::default(),
             proxy_protocol: false,
             metrics: false,
+            admin: false,
         }
     }
 }
@@ -156,6 +162,7 @@ impl Options {
         Self {
             listen: vec![Listen {
                 metrics: true,
+                admin: true,
                 ..Listen::new(listen)
             }],
             broker: Settings::default(),
@@ -169,6 +176,7 @@ impl Options {
             },
             limits: Limits::default(),
             allowed_origins: Origins::Any,
+            drain: DrainPlan::default(),
             cookie: Some("session".to_owned()),
             page: None,
         }

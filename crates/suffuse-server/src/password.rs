@@ -54,7 +54,8 @@ fn run(checks: &Mutex<mpsc::Receiver<Check>>, inbox: &Inbox) {
     }
 }
 
-fn verify(password: &Secret, hash: &str) -> bool {
+/// Returns whether a password fits a hash. It takes long.
+pub(crate) fn verify(password: &Secret, hash: &str) -> bool {
     // The parameters are those of the hash.
     match Argon2::default().verify_password(password.0.as_bytes(), hash) {
         Ok(()) => true,

@@ -283,7 +283,11 @@ impl State {
 fn is_cut(cause: Closing) -> bool {
     match cause {
         Closing::Unresponsive | Closing::Replaced => true,
-        Closing::Normal | Closing::ProtocolError | Closing::TooLarge | Closing::Shutdown => false,
+        Closing::Normal
+        | Closing::ProtocolError
+        | Closing::TooLarge
+        | Closing::Moved
+        | Closing::Shutdown => false,
     }
 }
 

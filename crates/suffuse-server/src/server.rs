@@ -17,6 +17,7 @@ use tokio::{
 
 use crate::{
     broker_thread,
+    drain::{Drain, DrainError, DrainPlan, DrainProgress},
     http::{Foreign, Guesses},
     inbox::{Inbox, Input},
     link::polling::PollingLinks,
@@ -29,6 +30,8 @@ use crate::{
 
 /// How many connections beyond the limit are told so at the same time; others are just closed.
 const SURPLUS_CONNECTIONS_MAX: usize = 64;
+/// How many passwords of operators are checked at once; more requests are answered with 503.
+const ADMIN_CHECKS_MAX: usize = 2;
 /// How often the operator hears of requests for other nodes.
 const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -149,6 +152,29 @@ impl Server {
         }
     }
 
+    /// Empties the server: tells load balancers that it is not ready, waits for them to notice, and then
+    /// ends the connections of sessions at a rate, so that their clients connect elsewhere. Returns when no
+    /// session has a connection, or the drain was aborted. The server goes on draining when this is dropped;
+    /// only [`Server::abort_drain`] ends that.
+    ///
+    /// # Errors
+    /// If it is being drained already.
+    pub async fn drain(&self, plan: DrainPlan) -> Result<DrainProgress, DrainError> {
+        Drain::begin(&self.shared, plan)?;
+        Ok(self.shared.drain.ended().await)
+    }
+
+    /// Lets a server that is being drained serve again, and returns how far it was.
+    pub fn abort_drain(&self) -> DrainProgress {
+        self.shared.drain.abort()
+    }
+
+    /// Returns how far the server is drained.
+    #[must_use]
+    pub fn drain_progress(&self) -> DrainProgress {
+        self.shared.drain.progress()
+    }
+
     fn begin_stop(&self) {
         self.shared.stop.send_replace(true);
         self.shared.inbox.push(Input::Stop);
@@ -186,6 +212,9 @@ fn start_broker(options: Options) -> io::Result<(Arc<Shared>, thread::JoinHandle
         guesses: Guesses::default(),
         foreign: Foreign::new(settings.node, [], &metrics),
         metrics,
+        drain: Drain::default(),
+        drain_plan: options.drain,
+        admin_places: Arc::new(Semaphore::new(ADMIN_CHECKS_MAX)),
         cookie: options.cookie,
         node: settings.node,
         page: options.page,

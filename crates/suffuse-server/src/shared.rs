@@ -13,6 +13,7 @@ use suffuse_proto::NodeId;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::{
+    drain::{Drain, DrainPlan},
     http::{Foreign, Guesses, Origins},
     inbox::{Inbox, Input},
     link::polling::PollingLinks,
@@ -33,6 +34,11 @@ pub(crate) struct Shared {
     pub(crate) guesses: Guesses,
     pub(crate) foreign: Foreign,
     pub(crate) metrics: Metrics,
+    pub(crate) drain: Drain,
+    /// How the server is drained if nothing else is said.
+    pub(crate) drain_plan: DrainPlan,
+    /// How many passwords of operators are checked at once.
+    pub(crate) admin_places: Arc<Semaphore>,
     pub(crate) cookie: Option<String>,
     pub(crate) node: NodeId,
     pub(crate) page: Option<PageInfo>,

@@ -70,6 +70,13 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "expected a time with its unit, such as 500ms, 10s or 5min".to_owned())
 }
 
+pub(super) fn rate(text: &str) -> Result<u32, String> {
+    let number = text.strip_suffix("/s").unwrap_or(text).trim();
+    let rate = number.parse().ok();
+    rate.filter(|rate| (1..=1_000_000).contains(rate))
+        .ok_or_else(|| "expected 1/s to 1000000/s, such as 500/s".to_owned())
+}
+
 pub(super) fn duration_or_zero(text: &str) -> Result<Duration, String> {
     match text.trim_start_matches('0').is_empty() && !text.is_empty() {
         true => Ok(Duration::ZERO),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use suffuse_server::{
-    Server, StartError,
+    DrainPlan, Server, StartError,
     config::{Config, Loaded, Opened, SecurityFile},
     page::PageInfo,
 };
@@ -18,7 +18,7 @@ use crate::{
     args::ServeArgs,
     failure::{Failure, Status},
     output,
-    signals::StopSignals,
+    signals::{SIGTERM, StopSignals},
 };
 
 /// How many threads carry connections at most; the broker has its own.
@@ -61,7 +61,10 @@ async fn serve_until_stopped(
         .await
         .map_err(|error| start_failure(&error, "--set listen.0.address=127.0.0.1:0"))?;
     output::result(banner(args, config, security, server.addresses(), begin))?;
-    let signal = stop.next().await;
+    let mut signal = stop.next().await;
+    if config.drain.on_stop && signal == SIGTERM {
+        signal = drain(&server, config.drain.plan(), &mut stop).await?;
+    }
     self::stop(server, &mut stop, signal).await
 }
 
@@ -147,6 +150,28 @@ fn banner(
         begin.elapsed().as_secs_f64() * 1000.0
     );
     out
+}
+
+/// Moves the sessions elsewhere before the server stops; another signal ends that. Returns why it stops.
+async fn drain(
+    server: &Server,
+    plan: DrainPlan,
+    signals: &mut StopSignals,
+) -> Result<&'static str, Failure> {
+    _ = output::result(format_args!(
+        "\n{SIGTERM}: draining, {} s until sessions are moved, {} a second; again to stop without",
+        plan.wait.as_secs_f64(),
+        plan.rate
+    ));
+    tokio::select! {
+        ended = server.drain(plan) => match ended {
+            Ok(progress) => output::result(format_args!("{}: {} moved", progress.phase, progress.moved))?,
+            // `suffuse drain` was before: what is left of it ends here.
+            Err(error) => output::result(error)?,
+        },
+        signal = later_signal(signals) => return Ok(signal),
+    }
+    Ok(SIGTERM)
 }
 
 /// Stops a server in order; a second signal ends the program at once.

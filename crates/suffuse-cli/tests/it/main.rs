@@ -6,6 +6,7 @@ mod client;
 mod connect;
 #[cfg(test)]
 mod dev;
+mod drain;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]

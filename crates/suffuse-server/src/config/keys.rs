@@ -127,6 +127,13 @@ pub(crate) const CONFIG_KEYS: &[Key<Config>] = keys! {
     /// The cookie that carries the session id, by which a load balancer can route. Empty: none.
     "session.cookie" session.cookie;
 
+    /// Whether SIGTERM first drains the server, as `suffuse drain` does, and then stops it.
+    "drain.on_stop" drain.on_stop;
+    /// How long load balancers have to notice that the server is not ready, before sessions are moved.
+    "drain.wait" drain.wait in seconds(0)..=seconds(3600);
+    /// How many sessions are moved in a second.
+    "drain.rate" drain.rate in 1..=1_000_000;
+
     /// How many topics there may be; adding more fails with error 9007.
     "topic.count_max" topic.count_max in 1..=1_000_000_000;
 
@@ -145,6 +152,9 @@ pub(crate) const LISTEN_KEYS: &[Key<Listen>] = keys! {
     /// Whether GET /metrics is answered here. Who can connect can read it: use a listener of your own
     /// network for it.
     "metrics" metrics;
+    /// Whether /admin/drain is answered here, which `suffuse drain` uses: to principals with the permission
+    /// CONTROL_SERVER.
+    "admin" admin;
     /// The proxies in front, as addresses or prefixes: ["10.0.0.0/8", "127.0.0.1"]. What they tell of the
     /// client's address becomes $ClientIP; from all others it is ignored.
     "trusted_proxies" trusted_proxies;

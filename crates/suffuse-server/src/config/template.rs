@@ -19,6 +19,9 @@ fn section_doc(section: &str) -> &'static str {
         }
         "transport" => "Connections.",
         "session" => "Sessions, and what is kept for them.",
+        "drain" => {
+            "How the server is emptied before it stops, so that clients move to others bit by bit."
+        }
         "topic" => "Topics.",
         "security" => {
             "Who may connect. Principals and their roles are in the security store, not here."

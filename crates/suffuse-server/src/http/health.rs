@@ -3,14 +3,14 @@
 //! | path | 200 | 503 |
 //! |---|---|---|
 //! | `/health/live` | the process answers requests | never |
-//! | `/health/ready` | the broker answers, and takes sessions | the server stops, or the broker is stuck |
+//! | `/health/ready` | the broker answers, and takes sessions | the server is drained or stops, or the broker is stuck |
 
 use std::time::Duration;
 
 use http::{Method, StatusCode, header, request};
 
 use super::answer::{self, Answer, sentence};
-use crate::shared::Shared;
+use crate::{drain::DrainPhase, shared::Shared};
 
 /// How long the broker may take to answer before it counts as stuck. Batches take milliseconds.
 const BROKER_TIME_MAX: Duration = Duration::from_secs(1);
@@ -32,6 +32,12 @@ pub(super) async fn answer(shared: &Shared, request: &request::Parts) -> Option<
         return Some(sentence(StatusCode::OK, "live"));
     }
     let broker = tokio::time::timeout(BROKER_TIME_MAX, shared.inspect(|_| ()));
+    if shared.drain.progress().phase != DrainPhase::Serving {
+        return Some(sentence(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "this server is being drained",
+        ));
+    }
     Some(match (shared.is_stopping(), broker.await) {
         (false, Ok(Some(()))) => sentence(StatusCode::OK, "ready"),
         (true, _) => sentence(

@@ -52,6 +52,13 @@ pub(super) async fn open(
     if let Some(version) = foreign_reconnection(connection, &request) {
         return Err(reject(connection, address, version, ResponseCode::UNKNOWN_SESSION).await);
     }
+    if !shared.drain.progress().phase.admits() {
+        let version = request.version.number();
+        return Err(match request.reconnect {
+            Some(_) => reject(connection, address, version, ResponseCode::UNKNOWN_SESSION).await,
+            None => NoLink::Answer(Box::new(unavailable())),
+        });
+    }
     let is_reconnection = request.reconnect.is_some();
     let opening = Opening {
         transport,
@@ -120,7 +127,7 @@ fn refuse(connection: &Connection, error: &HandshakeError) -> NoLink {
 }
 
 /// Returns the address of the client behind a request, as far as it can be known.
-fn client_address(connection: &Connection, headers: &HeaderMap) -> IpAddr {
+pub(super) fn client_address(connection: &Connection, headers: &HeaderMap) -> IpAddr {
     let Listener {
         trusted_proxies,
         forwarded_header,

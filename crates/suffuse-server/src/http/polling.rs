@@ -23,6 +23,7 @@ use crate::{
     shared::Shared,
 };
 
+const REPLY_TYPE: &str = "text/plain; charset=US-ASCII";
 const DIFFUSION_CONNECTION: HeaderName = HeaderName::from_static("diffusion-connection");
 
 pub(super) async fn answer(
@@ -39,11 +40,11 @@ pub(super) async fn answer(
                 link.poll(sequence, connection.shared.limits.poll_hold)
                     .await,
             ),
-            None => unknown(),
+            None => gone(),
         },
         Some("2") => match find(connection, &parameters) {
             Some(link) => answer_send(connection, &link, sequence, body).await,
-            None => unknown(),
+            None => gone(),
         },
         Some(_) | None => {
             let text = "expected the header `m` to be 0 (connect), 1 (poll) or 2 (send); if this was a client, a \
@@ -128,10 +129,12 @@ fn find(connection: &Connection, parameters: &Parameters) -> Option<Arc<PollingL
 
 fn reply(reply: Reply) -> Answer {
     match reply {
-        Reply::Body(body) => {
-            answer::with_body(StatusCode::OK, "text/plain; charset=US-ASCII", body)
-        }
+        Reply::Body(body) => answer::with_body(StatusCode::OK, REPLY_TYPE, body),
         Reply::Gone => gone(),
+        Reply::Moved => {
+            let empty = answer::with_body(StatusCode::OK, REPLY_TYPE, "");
+            answer::with(empty, DIFFUSION_CONNECTION, "reconnect")
+        }
         Reply::Broken(problem) => {
             sentence(StatusCode::BAD_REQUEST, format!("{problem}: connect again"))
         }
@@ -145,13 +148,10 @@ fn reply(reply: Reply) -> Answer {
     }
 }
 
+/// Clients take the status for a lost connection, and so they take the header, which balancers may log.
 fn gone() -> Answer {
     let text = "no client polls with this token here: connect again; behind a load balancer, see to it that all \
          requests of a session reach the same server";
-    sentence(StatusCode::NOT_FOUND, text)
-}
-
-/// Clients take the status for a lost connection, and so they take the header, which balancers may log.
-fn unknown() -> Answer {
-    answer::with(gone(), DIFFUSION_CONNECTION, "reconnect")
+    let refusal = sentence(StatusCode::NOT_FOUND, text);
+    answer::with(refusal, DIFFUSION_CONNECTION, "reconnect")
 }

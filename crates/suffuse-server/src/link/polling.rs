@@ -15,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use hashbrown::HashMap;
-use suffuse_broker::{Fault, Frame};
+use suffuse_broker::{Closing, Fault, Frame};
 use suffuse_proto::{
     SessionToken,
     polling::{self, Direction},
@@ -39,6 +39,8 @@ pub(crate) enum Reply {
     Body(Bytes),
     /// 404: the link has ended.
     Gone,
+    /// 200 without messages: the client is to connect again, by another request.
+    Moved,
     /// 400: the client broke a rule, which has ended the link.
     Broken(String),
     /// 413: a message is too large, which has ended the session.
@@ -268,7 +270,7 @@ impl State {
         }
         if let Some(cause) = taken.end {
             tracing::trace!(?cause, "a polling link ends");
-            return Poll::Ready(self.last_reply(&frames, dialect));
+            return Poll::Ready(self.last_reply(cause, &frames, dialect));
         }
         if frames.is_empty() {
             self.waker = Some(cx.waker().clone());
@@ -278,9 +280,16 @@ impl State {
     }
 
     /// The old dialect does not know the message that ends a session, and goes on polling after it.
-    fn last_reply(&mut self, frames: &[Frame], dialect: Dialect) -> Reply {
+    fn last_reply(&mut self, cause: Closing, frames: &[Frame], dialect: Dialect) -> Reply {
         self.link.ended();
         self.is_over = true;
+        if cause == Closing::Moved {
+            // With messages the next poll is told: clients read none in the answer that sends them away.
+            return match frames {
+                [] => Reply::Moved,
+                frames => Reply::Body(body_of(frames, dialect)),
+            };
+        }
         if frames.is_empty() || dialect == Dialect::Old {
             return Reply::Gone;
         }
@@ -369,7 +378,6 @@ fn body_of(frames: &[Frame], dialect: Dialect) -> Bytes {
 mod tests {
     use std::pin::pin;
 
-    use suffuse_broker::Closing;
     use suffuse_proto::{Message, Version};
 
     use super::*;

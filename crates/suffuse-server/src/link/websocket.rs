@@ -253,6 +253,6 @@ fn close_code(cause: Closing) -> CloseCode {
         Closing::Normal | Closing::Unresponsive | Closing::Replaced => CloseCode::NORMAL,
         Closing::ProtocolError => CloseCode::PROTOCOL_ERROR,
         Closing::TooLarge => CloseCode::TOO_BIG,
-        Closing::Shutdown => CloseCode::GOING_AWAY,
+        Closing::Moved | Closing::Shutdown => CloseCode::GOING_AWAY,
     }
 }

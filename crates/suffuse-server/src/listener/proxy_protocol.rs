@@ -231,7 +231,7 @@ mod tests {
                 .wrapping_add(1);
             (state >> 33) as u8
         };
-        let starts = [&FIRST[..], &SECOND[..], b"PROXY TCP4 1.2.3.4 ", b""];
+        let starts = [FIRST, &SECOND[..], b"PROXY TCP4 1.2.3.4 ", b""];
         for round in 0..20_000 {
             let mut bytes = starts[round % starts.len()].to_vec();
             bytes.extend((0..8).map(|_| random() & 0x33));

@@ -4,6 +4,7 @@
 
 mod balancers;
 mod cors;
+mod drain;
 mod garbage;
 mod handshake;
 mod http;

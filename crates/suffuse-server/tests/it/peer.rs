@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use suffuse_server::{Options, Server};
+use suffuse_server::{DrainPlan, DrainProgress, Options, Server};
 use tokio::runtime::Runtime;
 
 /// A test that waits longer has failed.
@@ -66,6 +66,27 @@ impl TestServer {
     pub(crate) fn sessions(&self) -> usize {
         self.runtime
             .block_on(self.server.inspect(|broker| broker.stats().sessions))
+    }
+
+    /// Drains the server, and returns when that has ended.
+    pub(crate) fn drain(&self, plan: DrainPlan) -> DrainProgress {
+        self.runtime.block_on(self.server.drain(plan)).unwrap()
+    }
+
+    /// Begins to drain the server.
+    pub(crate) fn begin_drain(&self, plan: DrainPlan) {
+        let begun = async { tokio::time::timeout(Duration::ZERO, self.server.drain(plan)).await };
+        if let Ok(ended) = self.runtime.block_on(begun) {
+            ended.unwrap();
+        }
+    }
+
+    pub(crate) fn abort_drain(&self) {
+        self.server.abort_drain();
+    }
+
+    pub(crate) fn drain_progress(&self) -> DrainProgress {
+        self.server.drain_progress()
     }
 
     /// Waits until there are so many sessions.
