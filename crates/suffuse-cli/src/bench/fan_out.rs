@@ -1,5 +1,5 @@
 //! `suffuse bench fan-out`: updates of one topic to many subscribers, beside a bare program that writes the
-//! same bytes.
+//! same bytes, or beside the same through a load balancer.
 //!
 //! Every subscriber applies every delta, and checks that the number in the value is the one after that
 //! before it: an update that is lost, repeated or out of order ends the measurement with an error.
@@ -26,7 +26,9 @@ use crate::args::Output;
 #[command(after_help = "Examples:
   suffuse bench fan-out --baseline                    one update at a time, beside a bare epoll program
   suffuse bench fan-out --baseline --in-flight 16     16 updates at a time
-  suffuse bench fan-out --server 127.0.0.1:8080 --pid 4711   a server that runs already")]
+  suffuse bench fan-out --server 127.0.0.1:8080 --pid 4711   a server that runs already
+  suffuse bench fan-out --server 127.0.0.1:8101 --pid 4711 --through 127.0.0.1:8080
+                                                      what it costs that server to be behind a balancer")]
 pub(super) struct FanOutArgs {
     /// How many sessions watch the topic
     #[arg(long, value_name = "N", default_value_t = 1000)]
@@ -58,6 +60,14 @@ pub(super) struct FanOutArgs {
     /// The process of that server
     #[arg(long, value_name = "PID", requires = "server")]
     pid: Option<u32>,
+    /// A load balancer before that server: measure it as well, in turns
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        requires = "server",
+        conflicts_with = "baseline"
+    )]
+    through: Option<SocketAddr>,
     /// text or json
     #[arg(
         long,
@@ -69,6 +79,8 @@ pub(super) struct FanOutArgs {
 }
 
 const TOPIC: &str = "bench/fan-out";
+/// The topic of the subscribers behind a balancer, who have the same server.
+const TOPIC_THROUGH: &str = "bench/fan-out/through";
 /// The updates before the first round: all recovery rings are full then.
 const WARM_UP: u64 = 320;
 
@@ -81,21 +93,31 @@ pub(super) fn run(args: &FanOutArgs) -> Result<()> {
         Some((address, pid)) => Process::running(pid, address),
         None => Process::start(&["dev", "--listen", "127.0.0.1:0", "--no-demo"], cpus)?,
     };
-    let mut server = Subject::new(server, args)?;
-    let mut bare = args
-        .baseline
-        .then(|| Subject::new(start_bare(args)?, args))
-        .transpose()?;
+    let mut server = Subject::new(server, TOPIC, args)?;
+    let mut other = other(args)?;
     let mut rounds = Vec::new();
     for _ in 0..args.rounds {
         let server = server.measure(args)?;
-        let bare = bare.as_mut().map(|bare| bare.measure(args)).transpose()?;
-        rounds.push((server, bare));
+        let other = other
+            .as_mut()
+            .map(|other| other.measure(args))
+            .transpose()?;
+        rounds.push((server, other));
     }
     let report = report(args, &rounds);
     report
         .print(args.output)
         .map_err(|failure| anyhow::anyhow!(failure.report.unwrap_or_default()))
+}
+
+/// Returns what the server is compared with, if anything.
+fn other(args: &FanOutArgs) -> Result<Option<Subject>> {
+    if let Some((address, pid)) = args.through.zip(args.pid) {
+        let server = Process::running(pid, address);
+        return Subject::new(server, TOPIC_THROUGH, args).map(Some);
+    }
+    let bare = args.baseline.then(|| start_bare(args)).transpose()?;
+    bare.map(|bare| Subject::new(bare, TOPIC, args)).transpose()
 }
 
 fn start_bare(args: &FanOutArgs) -> Result<Process> {
@@ -116,21 +138,21 @@ fn report(args: &FanOutArgs, rounds: &[(Round, Option<Round>)]) -> Report {
     );
     let mut report = Report::new(title, rounds.len());
     let servers = || rounds.iter().map(|(server, _)| server);
-    let bares = || rounds.iter().filter_map(|(_, bare)| bare.as_ref());
+    let others = || rounds.iter().filter_map(|(_, other)| other.as_ref());
     let unit = "deliveries/s of server CPU";
     report.figure("suffuse", unit, servers().map(Round::per_cpu_second));
-    if args.baseline {
-        report.figure(
-            "bare epoll program",
-            unit,
-            bares().map(Round::per_cpu_second),
-        );
-        let pairs = servers().zip(bares());
-        report.figure(
-            "ratio",
-            "",
-            pairs.map(|(server, bare)| server.per_cpu_second() / bare.per_cpu_second()),
-        );
+    let beside = match (args.through, args.baseline) {
+        (Some(_), _) => Some("suffuse behind the balancer"),
+        (None, true) => Some("bare epoll program"),
+        (None, false) => None,
+    };
+    if let Some(name) = beside {
+        report.figure(name, unit, others().map(Round::per_cpu_second));
+        let ratio = |(server, other): (&Round, &Round)| match args.through {
+            Some(_) => other.per_cpu_second() / server.per_cpu_second(),
+            None => server.per_cpu_second() / other.per_cpu_second(),
+        };
+        report.figure("ratio", "", servers().zip(others()).map(ratio));
     }
     report.figure(
         "suffuse",
@@ -142,12 +164,9 @@ fn report(args: &FanOutArgs, rounds: &[(Round, Option<Round>)]) -> Report {
         "deliveries/s of time",
         servers().map(Round::per_second),
     );
-    if args.baseline {
-        report.figure(
-            "bare epoll program",
-            "deliveries/s of time",
-            bares().map(Round::per_second),
-        );
+    if let Some(name) = beside {
+        let time = others().map(Round::per_second);
+        report.figure(name, "deliveries/s of time", time);
     }
     report.figure(
         "the clients",
@@ -174,6 +193,7 @@ fn report(args: &FanOutArgs, rounds: &[(Round, Option<Round>)]) -> Report {
 /// What is measured: a server, its publisher and its subscribers.
 struct Subject {
     process: Process,
+    topic: &'static str,
     crowd: Crowd,
     publisher: usize,
     subscribers: Subscribers,
@@ -208,7 +228,7 @@ impl Round {
 }
 
 impl Subject {
-    fn new(process: Process, args: &FanOutArgs) -> Result<Self> {
+    fn new(process: Process, topic: &'static str, args: &FanOutArgs) -> Result<Self> {
         let values = Values::new(args.payload_bytes)?;
         let sending = if args.values_only {
             Sending::Values
@@ -221,16 +241,17 @@ impl Subject {
             .start;
         let watching = crowd.connect(process.address, requests::SUBSCRIBER, args.subscribers)?;
         let mut subscribers = Subscribers::new(publisher, args.subscribers, values.clone());
-        crowd.send(publisher, &requests::add(1, TOPIC, sending, values.make(0)))?;
+        crowd.send(publisher, &requests::add(1, topic, sending, values.make(0)))?;
         subscribers.answers_due = 1;
         crowd.wait(&mut subscribers)?;
         subscribers.behind = args.subscribers;
         for client in watching {
-            crowd.send(client, &requests::subscribe(1, TOPIC))?;
+            crowd.send(client, &requests::subscribe(1, topic))?;
         }
         crowd.wait(&mut subscribers)?;
         let mut subject = Self {
             process,
+            topic,
             crowd,
             publisher,
             subscribers,
@@ -268,7 +289,7 @@ impl Subject {
             let first = self.subscribers.goal + 1;
             let messages = (first..first + group).map(|number| {
                 // The conversation 1 was the topic's addition.
-                requests::set(number as i64 + 1, TOPIC, self.values.make(number))
+                requests::set(number as i64 + 1, self.topic, self.values.make(number))
             });
             self.subscribers.expect(group);
             self.crowd.send_all(self.publisher, messages)?;
