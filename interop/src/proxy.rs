@@ -16,7 +16,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 pub use kind::Kind;
 
@@ -58,9 +58,21 @@ impl Proxy {
     /// # Errors
     /// Fails if the program is not installed or does not start.
     pub fn start(kind: Kind, servers: &[SocketAddr]) -> Result<Self> {
+        Self::start_edited(kind, servers, None)
+    }
+
+    /// Starts a proxy as [`Self::start`] does, with a piece of its files replaced by another one.
+    ///
+    /// # Errors
+    /// Fails as that does, and if no file has the piece.
+    pub fn start_edited(
+        kind: Kind,
+        servers: &[SocketAddr],
+        edit: Option<(&str, &str)>,
+    ) -> Result<Self> {
         let mut last = None;
         for _ in 0..TRIES_MAX {
-            match Self::try_start(kind, servers) {
+            match Self::try_start(kind, servers, edit) {
                 Ok(proxy) => return Ok(proxy),
                 Err(error) => last = Some(error),
             }
@@ -106,19 +118,25 @@ impl Proxy {
         self.processes.first().map(Child::id)
     }
 
-    /// Returns everything that the proxy has written, its access log with it.
+    /// Ends the proxy, and returns everything that it has written, its access log with it.
     ///
     /// # Errors
     /// Fails if a file cannot be read.
-    pub fn said(&self) -> Result<String> {
+    pub fn finish(mut self) -> Result<String> {
+        self.processes.iter_mut().for_each(end);
         self.workshop.said()
     }
 
-    fn try_start(kind: Kind, servers: &[SocketAddr]) -> Result<Self> {
+    fn try_start(kind: Kind, servers: &[SocketAddr], edit: Option<(&str, &str)>) -> Result<Self> {
         let workshop = Workshop::new(servers)?;
+        let mut edits = 0;
         for file in kind.files() {
-            workshop.add(&place::root().join(file))?;
+            edits += workshop.add(&place::root().join(file), edit)?;
         }
+        ensure!(
+            edit.is_none() || edits > 0,
+            "no file of {kind:?} has the piece to replace: {edit:?}"
+        );
         let mut proxy = Self {
             kind,
             processes: Vec::new(),
@@ -130,7 +148,7 @@ impl Proxy {
         match proxy.await_passage() {
             Ok(()) => Ok(proxy),
             Err(error) => {
-                let said = proxy.said().unwrap_or_default();
+                let said = proxy.finish().unwrap_or_default();
                 Err(error.context(format!("{kind:?} said: {said}")))
             }
         }
@@ -168,9 +186,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        for process in &mut self.processes {
-            end(process);
-        }
+        self.processes.iter_mut().for_each(end);
     }
 }
 

@@ -87,7 +87,7 @@ impl Scene {
     /// Checks that the servers are as the case should leave them.
     ///
     /// # Errors
-    /// Fails if a server ended by itself, or did not end in good order after the signal of the case.
+    /// Fails if a server ended by itself, if a balancer sent it requests of others, or if it did not end in good order after the signal of the case.
     pub fn check(&mut self) -> Result<()> {
         if let Stage::Ending = self.stage {
             let status = self.servers[0].ended()?;
@@ -96,6 +96,9 @@ impl Scene {
                 "the server ended with {status} after SIGTERM"
             );
             return Ok(());
+        }
+        if let Stage::Balanced(_) = self.stage {
+            self.servers.iter().try_for_each(Server::check_owned)?;
         }
         self.servers.iter_mut().try_for_each(Server::check_running)
     }

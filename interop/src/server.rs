@@ -1,7 +1,7 @@
 //! A server process: `suffuse dev` on a free port of the loopback interface.
 
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -136,6 +136,41 @@ impl Server {
         Ok(self.process.wait()?)
     }
 
+    /// Returns the value of a metric, over all its labels.
+    ///
+    /// # Errors
+    /// Fails if the server does not tell it.
+    pub fn metric(&self, name: &str) -> Result<u64> {
+        let mut stream = TcpStream::connect(self.address())?;
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let values: Vec<u64> = answer
+            .lines()
+            .filter_map(|line| value_of(name, line))
+            .collect();
+        ensure!(!values.is_empty(), "no metric {name} in: {answer}");
+        Ok(values.iter().sum())
+    }
+
+    /// Checks that no request was for a session that the server does not have.
+    ///
+    /// # Errors
+    /// Fails with how many there were.
+    pub fn check_owned(&self) -> Result<()> {
+        for metric in [
+            "suffuse_foreign_requests_total",
+            "suffuse_unknown_tokens_total",
+        ] {
+            let count = self.metric(metric)?;
+            ensure!(
+                count == 0,
+                "{metric} is {count}: requests came to the wrong node"
+            );
+        }
+        Ok(())
+    }
+
     /// Checks that the server did not end by itself.
     ///
     /// # Errors
@@ -185,6 +220,14 @@ fn lines(output: ChildStdout) -> Receiver<String> {
     receiver
 }
 
+fn value_of(name: &str, line: &str) -> Option<u64> {
+    let rest = line.strip_prefix(name)?;
+    let is_whole = rest.starts_with([' ', '{']);
+    is_whole
+        .then(|| rest.rsplit(' ').next()?.parse().ok())
+        .flatten()
+}
+
 fn url_in(line: &str) -> Option<&str> {
     let word = line
         .split_whitespace()
@@ -194,7 +237,19 @@ fn url_in(line: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::url_in;
+    use super::{url_in, value_of};
+
+    #[test]
+    fn a_metric_is_found_by_its_whole_name() {
+        for (line, expected) in [
+            ("a_total 3", Some(3)),
+            ("a_total{node=\"n02\"} 4", Some(4)),
+            ("a_totals 3", None),
+            ("# HELP a_total Something.", None),
+        ] {
+            assert_eq!(value_of("a_total", line), expected, "{line}");
+        }
+    }
 
     #[test]
     fn an_address_is_found_in_what_the_server_says() {

@@ -49,12 +49,19 @@ impl Workshop {
         Ok(workshop)
     }
 
-    /// Puts a configuration into the folder, with the values of this folder.
-    pub(super) fn add(&self, template: &Path) -> Result<()> {
+    /// Puts a configuration into the folder, with the values of this folder; returns how often it
+    /// has the piece that is replaced.
+    pub(super) fn add(&self, template: &Path, edit: Option<(&str, &str)>) -> Result<usize> {
         let name = template.file_name().context("a template without a name")?;
         let path = self.etc().join(name);
-        fs::write(&path, self.fill(&read(template)?))
-            .with_context(|| format!("cannot write {}", path.display()))
+        let text = self.fill(&read(template)?);
+        let (piece, other) = edit.unwrap_or_default();
+        let (edits, text) = match piece {
+            "" => (0, text),
+            _ => (text.matches(piece).count(), text.replace(piece, other)),
+        };
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(edits)
     }
 
     pub(super) fn fill(&self, text: &str) -> String {

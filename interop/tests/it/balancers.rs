@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ use suffuse_client::{
 };
 use suffuse_interop::proxy::{Kind, Proxy};
 use suffuse_interop::server::Server;
+use tokio::net::{TcpListener, TcpSocket};
 
 const CROWD: usize = 100;
 const CHANGES: i64 = 25;
@@ -61,6 +62,128 @@ fn a_crowd_stays_on_its_nodes_behind_varnish() {
     check(Kind::Varnish);
 }
 
+/// The address that the balancer sees of a client.
+const CLIENT: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 7);
+
+#[test]
+fn nodes_learn_who_the_client_is_from_haproxy() {
+    check_client(Kind::Haproxy);
+}
+
+#[test]
+fn nodes_learn_who_the_client_is_from_nginx() {
+    check_client(Kind::Nginx);
+}
+
+#[test]
+fn nodes_learn_who_the_client_is_from_caddy() {
+    check_client(Kind::Caddy);
+}
+
+#[test]
+fn nodes_learn_who_the_client_is_from_traefik() {
+    check_client(Kind::Traefik);
+}
+
+#[test]
+fn nodes_learn_who_the_client_is_from_envoy() {
+    check_client(Kind::Envoy);
+}
+
+#[test]
+fn nodes_learn_who_the_client_is_from_apache() {
+    check_client(Kind::Apache);
+}
+
+#[test]
+fn nodes_learn_who_the_client_is_from_varnish() {
+    check_client(Kind::Varnish);
+}
+
+#[test]
+fn nodes_learn_who_the_client_is_from_proxy_headers_of_haproxy() {
+    let server = Server::start_with(&[
+        "listen.0.trusted_proxies=[\"127.0.0.1\"]",
+        "listen.0.proxy_protocol=v1v2",
+    ]);
+    let edit = (
+        "default-server check",
+        "default-server check send-proxy-v2 check-send-proxy",
+    );
+    check_client_of(&server.unwrap(), Kind::Haproxy, Some(edit));
+}
+
+/// Also: what the balancers write down of a connection has no password in it.
+fn check_client(kind: Kind) {
+    let server = Server::start_with(&["listen.0.trusted_proxies=[\"127.0.0.1\"]"]).unwrap();
+    check_client_of(&server, kind, None);
+}
+
+fn check_client_of(server: &Server, kind: Kind, edit: Option<(&str, &str)>) {
+    // Twice the same: where a new session goes to does not matter.
+    let addresses = [server.address(); 2];
+    let proxy = Proxy::start_edited(kind, &addresses, edit).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(async {
+        for target in [proxy.url(), proxy.secure_url().unwrap()] {
+            let url = from_elsewhere(&target).await;
+            for transport in [Transport::WebSocket, Transport::HttpPolling] {
+                let roots = fs::read(proxy.root_certificate()).unwrap();
+                let builder = Session::builder()
+                    .url(&url)
+                    .transports([transport])
+                    .trusted_roots_pem(roots)
+                    .principal("admin")
+                    .credentials(server.password());
+                let session = builder.open().await.unwrap();
+                let properties = session.properties().own().await.unwrap();
+                assert_eq!(
+                    properties["$ClientIP"],
+                    CLIENT.to_string(),
+                    "{transport:?} {target}"
+                );
+                session.close().await;
+            }
+        }
+    });
+    let said = proxy.finish().unwrap();
+    let logged = if kind == Kind::Traefik {
+        // Its log has no part of the URL without the query.
+        "\"RequestMethod\":\"GET\""
+    } else if kind == Kind::Varnish {
+        // It writes no log by itself.
+        ""
+    } else {
+        "/diffusion"
+    };
+    assert!(said.contains(logged), "nothing is logged: {said}");
+    assert!(!said.contains(server.password()), "a password in: {said}");
+}
+
+/// Starts a relay whose connections come from another address of this machine; returns the URL of
+/// the relay for the URL of its target.
+async fn from_elsewhere(target: &str) -> String {
+    let (scheme, rest) = target.split_once("://").unwrap();
+    let (authority, path) = rest.split_once('/').unwrap();
+    let target: SocketAddr = authority.parse().unwrap();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind((CLIENT, 0).into()).unwrap();
+            let mut server = socket.connect(target).await.unwrap();
+            tokio::spawn(async move {
+                // An error is the end of one side, and so of both.
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    format!("{scheme}://127.0.0.1:{port}/{path}")
+}
+
 fn check(kind: Kind) {
     let mut servers = [Server::start("n01").unwrap(), Server::start("n02").unwrap()];
     let addresses: Vec<SocketAddr> = servers.iter().map(Server::address).collect();
@@ -84,6 +207,9 @@ fn check(kind: Kind) {
         assert!(nodes.values().all(|&count| count >= 10), "{nodes:?}");
 
         let mut crowd = each(crowd.into_iter().map(|member| member.work(1))).await;
+        for server in &servers {
+            server.check_owned().unwrap();
+        }
         let (gone, stay): (Vec<_>, Vec<_>) = crowd
             .drain(..)
             .partition(|member| member.session.id().server == on_first);
