@@ -8,8 +8,10 @@
 
 pub mod case;
 pub mod catalogue;
+pub mod follower;
 pub mod place;
 pub mod proxy;
+pub mod relay;
 pub mod report;
 pub mod scene;
 pub mod server;

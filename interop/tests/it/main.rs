@@ -5,6 +5,7 @@
 mod balancers;
 mod doctor;
 mod faulty;
+mod faults;
 mod process;
 mod proxies;
 mod suite;
