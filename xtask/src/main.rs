@@ -7,6 +7,7 @@
 
 mod bench;
 mod command;
+mod faults;
 mod fuzz;
 mod interop;
 mod lint;
@@ -26,6 +27,8 @@ cargo xtask TASK
   lint                    check format, lints and documentation
   ci                      lint, then test
   interop                 run the published clients and write docs/interop.md
+  faults [--cuts N [--seed N]]
+                          break N connections (1000) of each client at random moments
   fuzz [--seconds N]      replay the corpus of each fuzz target, then fuzz each for N seconds (5)
   bench [NAME]            list the benchmarks, or run one
 ";
@@ -49,6 +52,11 @@ fn run() -> Result<()> {
         ["lint"] => lint::run(),
         ["ci"] => lint::run().and_then(|()| test::run()),
         ["interop"] => interop::run(),
+        ["faults"] => faults::run(faults::CUTS_DEFAULT, None),
+        ["faults", "--cuts", cuts] => faults::run(faults::number(cuts)?, None),
+        ["faults", "--cuts", cuts, "--seed", seed] => {
+            faults::run(faults::number(cuts)?, Some(faults::number(seed)?))
+        }
         ["fuzz"] => fuzz::run(fuzz::SECONDS_DEFAULT),
         ["fuzz", "--seconds", seconds] => fuzz::run(fuzz::seconds(seconds)?),
         ["bench"] => bench::list(),

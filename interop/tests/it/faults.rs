@@ -5,6 +5,11 @@
 //! connections, and sets numbered values itself. `SUFFUSE_FAULT_CUTS` and `SUFFUSE_FAULT_SEED` say how many
 //! connections are broken, and by which seed: `cargo xtask faults`.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "a test says its seed, so that a failure can be repeated, and its figures"
+)]
+
 use std::any::Any;
 use std::env;
 use std::sync::Arc;

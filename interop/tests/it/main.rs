@@ -4,8 +4,8 @@
 
 mod balancers;
 mod doctor;
-mod faulty;
 mod faults;
+mod faulty;
 mod process;
 mod proxies;
 mod suite;

@@ -63,7 +63,7 @@ impl Program {
     }
 }
 
-const SCRIPTED: &str = "^(node|chromium)|^suite::";
+const SCRIPTED: &str = "^(node|chromium)|^suite::|^faults::node";
 
 const PROGRAMS: [Program; 13] = [
     Program::debian("node", &["--version"], "nodejs", SCRIPTED),
@@ -72,7 +72,7 @@ const PROGRAMS: [Program; 13] = [
         "python3",
         &["-c", "import ensurepip, venv"],
         "python3-venv",
-        "^python|^suite::",
+        "^python|^suite::|^faults::python",
     ),
     Program::debian("chromium", &["--version"], "chromium", "^chromium"),
     Program::debian("nginx", &["-v"], "nginx-light", "(?i)nginx"),

@@ -13,15 +13,27 @@ pub(crate) enum Continuity {
     Whole,
     /// It went on over another connection.
     Resumed,
+    /// It started anew over a WebSocket.
+    Anew,
     /// Some that were for the client are dropped.
     Broken,
+}
+
+impl Continuity {
+    /// Returns what holds when the session starts anew.
+    pub(crate) fn anew_over(transport: Transport) -> Self {
+        match transport {
+            Transport::WebSocket => Self::Anew,
+            Transport::HttpPolling => Self::Whole,
+        }
+    }
 }
 
 impl Session {
     /// Returns whether the session can go on without loss.
     pub(crate) fn goes_on(&self, policy: ReconnectPolicy, reconnect: &Reconnect) -> bool {
         let is_allowed = match policy {
-            ReconnectPolicy::Compatible => !self.resends_wrongly(),
+            ReconnectPolicy::Compatible => !self.resends_wrongly() && !self.counts_wrongly(),
             ReconnectPolicy::Always106 => false,
             ReconnectPolicy::Strict => true,
         };
@@ -36,6 +48,12 @@ impl Session {
     /// does not count what it has sent again.
     fn resends_wrongly(&self) -> bool {
         self.is_javascript() && self.continuity == Continuity::Resumed
+    }
+
+    /// Returns whether the client may have received more than it says: JavaScript does not count messages that
+    /// come right behind an answer which tells it to start anew. A poll never has both.
+    fn counts_wrongly(&self) -> bool {
+        self.is_javascript() && self.continuity == Continuity::Anew
     }
 
     fn has_all_messages(&self, reconnect: &Reconnect) -> bool {

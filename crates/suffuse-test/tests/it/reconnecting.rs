@@ -20,8 +20,13 @@ fn watching(client_type: &str) -> (Sim, Client) {
 }
 
 fn watching_on(sim: Sim, client_type: &str) -> (Sim, Client) {
+    watching_over(Transport::WebSocket, sim, client_type)
+}
+
+fn watching_over(transport: Transport, sim: Sim, client_type: &str) -> (Sim, Client) {
     let sim = sim.with_topic("a", specification("json CONFLATION=off"), json("0"));
-    let mut bob = sim.connecting().client_type(client_type).connect();
+    let connecting = sim.connecting().client_type(client_type);
+    let mut bob = connecting.transport(transport).connect();
     bob.ask::<Subscribe>(select("a"));
     (sim, bob)
 }
@@ -137,23 +142,31 @@ fn a_closed_session_is_unknown() {
 #[test]
 fn the_policy_and_the_kind_of_client_decide() {
     use ReconnectPolicy::{Always106, Compatible, Strict};
+    use Transport::{HttpPolling, WebSocket};
     let cases = [
-        (Compatible, "WJ", [GOES_ON, GOES_ON, GOES_ON]),
-        (Compatible, "J", [GOES_ON, GOES_ON, GOES_ON]),
-        (Compatible, "unknown", [GOES_ON, GOES_ON, GOES_ON]),
-        (Compatible, "WB", [GOES_ON, ANEW, GOES_ON]),
-        (Compatible, "B", [GOES_ON, ANEW, GOES_ON]),
-        (Compatible, "PY", [ANEW, ANEW, ANEW]),
-        (Always106, "WJ", [ANEW, ANEW, ANEW]),
-        (Always106, "WB", [ANEW, ANEW, ANEW]),
-        (Always106, "PY", [ANEW, ANEW, ANEW]),
-        (Strict, "WJ", [GOES_ON, GOES_ON, GOES_ON]),
-        (Strict, "WB", [GOES_ON, GOES_ON, GOES_ON]),
-        (Strict, "PY", [ANEW, ANEW, ANEW]),
+        (Compatible, "WJ", WebSocket, [GOES_ON, GOES_ON, GOES_ON]),
+        (Compatible, "J", WebSocket, [GOES_ON, GOES_ON, GOES_ON]),
+        (
+            Compatible,
+            "unknown",
+            WebSocket,
+            [GOES_ON, GOES_ON, GOES_ON],
+        ),
+        (Compatible, "WB", WebSocket, [GOES_ON, ANEW, ANEW]),
+        (Compatible, "B", WebSocket, [GOES_ON, ANEW, ANEW]),
+        (Compatible, "WB", HttpPolling, [GOES_ON, ANEW, GOES_ON]),
+        (Compatible, "B", HttpPolling, [GOES_ON, ANEW, GOES_ON]),
+        (Compatible, "PY", WebSocket, [ANEW, ANEW, ANEW]),
+        (Always106, "WJ", WebSocket, [ANEW, ANEW, ANEW]),
+        (Always106, "WB", WebSocket, [ANEW, ANEW, ANEW]),
+        (Always106, "PY", WebSocket, [ANEW, ANEW, ANEW]),
+        (Strict, "WJ", WebSocket, [GOES_ON, GOES_ON, GOES_ON]),
+        (Strict, "WB", WebSocket, [GOES_ON, GOES_ON, GOES_ON]),
+        (Strict, "PY", WebSocket, [ANEW, ANEW, ANEW]),
     ];
-    for (policy, client_type, codes) in cases {
+    for (policy, client_type, transport, codes) in cases {
         let sim = Sim::with_settings(|settings| settings.reconnect_policy = policy);
-        let (sim, mut bob) = watching_on(sim, client_type);
+        let (sim, mut bob) = watching_over(transport, sim, client_type);
         bob.skip_all();
         for (round, code) in codes.into_iter().enumerate() {
             bob.lose();
@@ -269,7 +282,7 @@ fn a_session_that_starts_anew_keeps_its_selections_and_nothing_else() {
 
 #[test]
 fn both_directions_are_counted_anew_after_a_loss() {
-    let (sim, mut bob) = watching("WB");
+    let (sim, mut bob) = watching_over(Transport::HttpPolling, Sim::new(), "WB");
     let rounds = [GOES_ON, ANEW, GOES_ON, ANEW];
     for (round, code) in rounds.into_iter().enumerate() {
         (0..3).for_each(|_| bob.ask::<UserPing>(()));
