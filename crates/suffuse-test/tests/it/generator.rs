@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use suffuse_broker::Transport;
+use suffuse_broker::{Opening, Transport};
 use suffuse_proto::{
-    ErrorReason, Message, TopicSpecification, TopicType, Version,
+    ErrorReason, Message, ResponseCode, TopicSpecification, TopicType, Version,
     codec::Codec as _,
     sample::Random,
     service::{
@@ -85,7 +85,14 @@ struct Peer {
     is_slow: bool,
     /// Whether it ever was slow, and so may be closed or unsubscribed.
     was_slow: bool,
+    /// Whether its connection is lost.
+    is_away: bool,
+    /// What it asked for meanwhile.
+    asked_away: Vec<Action>,
 }
+
+/// The kinds of clients, as the server tells them apart when they come back.
+const CLIENT_TYPES: [&str; 3] = ["WJ", "WB", "PY"];
 
 /// A server, its model, and clients of both.
 pub(crate) struct Run {
@@ -111,21 +118,24 @@ impl Run {
             peers,
             last_client: 0,
         };
-        run.connect(29, true, Transport::WebSocket);
+        run.connect(29, true, Transport::WebSocket, CLIENT_TYPES[0]);
         run
     }
 
     /// Does one random thing, and compares.
     pub(crate) fn step(&mut self, choices: &mut impl Choices) {
-        match choices.below(20) {
+        match choices.below(24) {
             0 if self.peers.len() < CLIENTS_MAX => {
                 let version = pick(choices, &[9, 22, 25, 28, 29]);
                 let transport = pick(choices, &[Transport::WebSocket, Transport::HttpPolling]);
-                self.connect(version, choices.below(2) == 0, transport);
+                let takes_zlib = choices.below(2) == 0;
+                self.connect(version, takes_zlib, transport, pick(choices, &CLIENT_TYPES));
             }
             1 => self.disconnect(choices),
             2 | 3 => self.slow_down(choices),
             4 | 5 => self.read(choices),
+            6 | 7 => self.lose(choices),
+            8 | 9 => self.resume(choices),
             _ => {
                 let mut actions: Vec<_> = (0..=choices.below(5))
                     .map(|_| self.action(choices))
@@ -141,6 +151,9 @@ impl Run {
     /// Lets everybody read, and compares.
     pub(crate) fn finish(&mut self) {
         for peer in self.peers.values_mut() {
+            if peer.is_away {
+                come_back(peer, |_| {});
+            }
             peer.is_slow = false;
             peer.client.read_all();
         }
@@ -154,10 +167,11 @@ impl Run {
         assert_eq!(self.sim.values().into_iter().collect::<Vec<_>>(), values);
     }
 
-    fn connect(&mut self, version: u8, takes_zlib: bool, transport: Transport) {
+    fn connect(&mut self, version: u8, takes_zlib: bool, transport: Transport, client_type: &str) {
         self.last_client += 1;
         self.model.connect(self.last_client);
         let connecting = self.sim.connecting().version(version).transport(transport);
+        let connecting = connecting.client_type(client_type);
         let connecting = if takes_zlib {
             connecting
         } else {
@@ -167,6 +181,8 @@ impl Run {
             client: connecting.connect(),
             is_slow: false,
             was_slow: false,
+            is_away: false,
+            asked_away: Vec::new(),
         };
         self.peers.insert(self.last_client, peer);
     }
@@ -213,6 +229,38 @@ impl Run {
             peer.client.read_all();
         } else if peer.is_slow {
             peer.client.read_up_to(1 + choices.below(200));
+        }
+    }
+
+    /// A connection breaks, perhaps after the network has swallowed what went down for a while.
+    fn lose(&mut self, choices: &mut impl Choices) {
+        let Some(key) = self.any_peer(choices) else {
+            return;
+        };
+        if let Some(peer) = self.peers.get_mut(&key)
+            && !peer.is_away
+            && !peer.is_slow
+            && choices.below(2) == 0
+        {
+            peer.client.stop_hearing();
+        }
+        let actions: Vec<_> = (0..choices.below(4))
+            .map(|_| self.action(choices))
+            .collect();
+        actions.into_iter().for_each(|action| self.perform(action));
+        if let Some(peer) = self.peers.get_mut(&key) {
+            // Its queue can fill up, and some topics are unsubscribed then.
+            (peer.is_away, peer.was_slow) = (true, true);
+            peer.client.lose();
+        }
+    }
+
+    /// A client comes back, also one that still has a connection.
+    fn resume(&mut self, choices: &mut impl Choices) {
+        let transport = pick(choices, &[Transport::WebSocket, Transport::HttpPolling]);
+        let key = self.any_peer(choices);
+        if let Some(peer) = key.and_then(|key| self.peers.get_mut(&key)) {
+            come_back(peer, |opening| opening.transport = transport);
         }
     }
 
@@ -308,22 +356,12 @@ impl Run {
     fn perform(&mut self, action: Action) {
         let outcome = self.model.apply(&action);
         match action.clone() {
-            Action::Subscribe {
-                client,
-                scope,
-                selector,
-            } => {
-                self.ask::<Subscribe>(client, SelectionRequest { selector, scope });
-            }
-            Action::Unsubscribe {
-                client,
-                scope,
-                selector,
-            } => {
-                self.ask::<Unsubscribe>(client, SelectionRequest { selector, scope });
-            }
-            Action::UnsubscribeAll { client, selector } => {
-                self.ask::<UnsubscribeAll>(client, UnsubscribeAllRequest { selector });
+            Action::Subscribe { client, .. }
+            | Action::Unsubscribe { client, .. }
+            | Action::UnsubscribeAll { client, .. } => {
+                if let Some(peer) = self.peers.get_mut(&client) {
+                    ask(peer, action);
+                }
             }
             Action::Add {
                 path,
@@ -372,12 +410,6 @@ impl Run {
         }
     }
 
-    fn ask<S: Service>(&mut self, client: ClientKey, request: S::Request) {
-        if let Some(peer) = self.peers.get_mut(&client) {
-            peer.client.send::<S>(request);
-        }
-    }
-
     fn act<S: Service>(&mut self, request: S::Request, action: Action, outcome: Outcome) {
         self.actor.send::<S>(request);
         self.expected.push_back((action, outcome));
@@ -400,10 +432,60 @@ impl Run {
             }
             is_there
         });
-        for (key, peer) in self.peers.iter_mut().filter(|(_, peer)| !peer.is_slow) {
+        for (key, peer) in self
+            .peers
+            .iter_mut()
+            .filter(|(_, peer)| !peer.is_slow && !peer.is_away)
+        {
             check_messages(&mut peer.client);
             check_view(&self.model, *key, peer);
         }
+    }
+}
+
+/// The server takes everybody back whose session it has not closed because of its queue.
+fn come_back(peer: &mut Peer, alter: impl FnOnce(&mut Opening)) {
+    let code = peer.client.resume_as(alter);
+    let is_back = [
+        ResponseCode::RECONNECTED,
+        ResponseCode::RECONNECTED_WITH_MESSAGE_LOSS,
+    ]
+    .contains(&code);
+    assert!(is_back, "a client is refused with {code:?}");
+    peer.is_away = false;
+    let asked = std::mem::take(&mut peer.asked_away);
+    if code == ResponseCode::RECONNECTED_WITH_MESSAGE_LOSS {
+        // The client was told that its requests are lost.
+        asked.into_iter().for_each(|action| ask(peer, action));
+    }
+}
+
+/// Sends a request that concerns nobody but the client.
+fn ask(peer: &mut Peer, action: Action) {
+    if peer.is_away {
+        peer.asked_away.push(action.clone());
+    }
+    match action {
+        Action::Subscribe {
+            scope, selector, ..
+        } => {
+            let request = SelectionRequest { selector, scope };
+            peer.client.send::<Subscribe>(request);
+        }
+        Action::Unsubscribe {
+            scope, selector, ..
+        } => {
+            let request = SelectionRequest { selector, scope };
+            peer.client.send::<Unsubscribe>(request);
+        }
+        Action::UnsubscribeAll { selector, .. } => {
+            let request = UnsubscribeAllRequest { selector };
+            peer.client.send::<UnsubscribeAll>(request);
+        }
+        Action::Add { .. }
+        | Action::AddAndSet { .. }
+        | Action::Set { .. }
+        | Action::Remove { .. } => unreachable!("the actor does this"),
     }
 }
 
