@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use suffuse_broker::{Closing, Frame};
+use suffuse_broker::{Closing, Frame, Transport};
 use suffuse_proto::{Message, Path, ResponseCode, Version, handshake::Accepted};
 
 use crate::Replica;
@@ -54,6 +54,7 @@ impl Arrival {
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
     pub(crate) version: Version,
+    transport: Transport,
     pub(crate) outcome: Outcome,
     pub(crate) reading: Reading,
     /// What arrived and was not looked at.
@@ -68,9 +69,10 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(version: Version, takes_zlib: bool) -> Self {
+    pub(crate) fn new(version: Version, transport: Transport, takes_zlib: bool) -> Self {
         Self {
             version,
+            transport,
             outcome: Outcome::Open,
             reading: Reading::Fast,
             arrived: VecDeque::new(),
@@ -86,6 +88,11 @@ impl Link {
         if matches!(self.outcome, Outcome::Open) {
             return self.early.extend_from_slice(frames);
         }
+        let is_split = self.transport == Transport::HttpPolling;
+        assert!(
+            !is_split || frames.iter().all(|frame| frame.message_count() == 1),
+            "polls carry single messages"
+        );
         for message in frames.iter().flat_map(Frame::messages) {
             let message = Message::decode(Bytes::copy_from_slice(message), self.version);
             let message = message.expect("the broker sends well-formed messages");

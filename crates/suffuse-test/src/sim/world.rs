@@ -68,7 +68,7 @@ impl World {
         let id = LinkId(self.last_link);
         self.replaced.extend(before.map(|before| (id, before)));
         let (version, capabilities) = (opening.request.version, opening.request.capabilities);
-        let mut link = Link::new(version, capabilities.has_zlib());
+        let mut link = Link::new(version, opening.transport, capabilities.has_zlib());
         // A client that does not read goes on so; one that could not hear can.
         let before = before.and_then(|before| self.links.get(&before));
         if before.is_some_and(|before| before.reading == Reading::Stopped) {

@@ -391,6 +391,22 @@ fn a_session_can_change_its_transport() {
 }
 
 #[test]
+fn a_burst_that_waits_when_the_connection_breaks_goes_on_by_polling() {
+    let (sim, mut bob) = watching("WJ");
+    bob.skip_all();
+    let mut control = sim.connect_as("control");
+    sim.batch(|| {
+        for number in 1..=4 {
+            control.send::<SetTopic>(set("a", "json", json(&number.to_string())));
+        }
+        bob.lose();
+    });
+    let code = bob.resume_as(|opening| opening.transport = Transport::HttpPolling);
+    assert_eq!(code, GOES_ON);
+    expect_values(&mut bob, 1..=4);
+}
+
+#[test]
 fn a_part_of_a_burst_that_arrived_is_not_sent_again() {
     for to in [Transport::WebSocket, Transport::HttpPolling] {
         for arrived in 0..=4 {
@@ -475,6 +491,21 @@ fn a_session_that_misses_too_much_starts_anew_with_the_last_values() {
     set_to(&sim, 31);
     assert_eq!(bob.resume(), GOES_ON, "nothing is missing since then");
     expect_values(&mut bob, [31]);
+}
+
+#[test]
+fn a_session_that_misses_everything_starts_anew() {
+    let sim = Sim::with_settings(|settings| settings.queue_messages_max = 10);
+    let sim = sim.with_topic("a", specification("json CONFLATION=off"), json("0"));
+    let mut bob = sim.connecting().client_type("WJ").connect();
+    bob.stop_hearing();
+    bob.send::<Subscribe>(select("a"));
+    bob.lose();
+    (1..=30).for_each(|number| set_to(&sim, number));
+    // Nothing was sent since the session started anew, and the client has received nothing.
+    assert_eq!(bob.resume(), ANEW);
+    bob.expect_notice("a");
+    expect_values(&mut bob, [30]);
 }
 
 #[test]
