@@ -91,6 +91,14 @@ fn faulty(fault: Fault, exit_code: i32, expected: &[Line]) {
     check(&balancer.url(), &[], exit_code, expected);
 }
 
+/// Goes through a forward proxy to a server without a balancer.
+fn forward(kind: Kind, exit_code: i32, expected: &[Line]) {
+    let servers = [Server::start("n01").unwrap()];
+    let proxy = Proxy::start(kind, &addresses(&servers)).unwrap();
+    let url = format!("http://127.0.0.1:{}", proxy.port());
+    check(servers[0].url(), &["--proxy", &url], exit_code, expected);
+}
+
 /// A documented balancer has no fault, with TLS and without.
 fn good(kind: Kind) {
     let servers = nodes();
@@ -145,6 +153,21 @@ table! {
     envoy_forbids_upgrades: through(Kind::EnvoyForbidsUpgrade, 1, &[("websocket", "fails", "HTTP 403")]);
     apache_passes_no_upgrade_on: through(Kind::ApacheWithoutUpgrade, 1, &[("websocket", "fails", "HTTP 426")]);
     varnish_passes_no_upgrade_on: through(Kind::VarnishWithoutUpgrade, 1, &[("websocket", "fails", "HTTP 426")]);
+
+    haproxy_by_cookie_loses_those_without_cookies: through(Kind::HaproxyByCookie, 5, &[
+        ("sticky-polls", "warning", "with cookies 20/20"),
+        ("sticky-reconnects", "warning", "with cookies 10/10"),
+    ]);
+    nginx_routes_by_path: {
+        let servers = nodes();
+        let proxy = Proxy::start(Kind::NginxByPath, &addresses(&servers)).unwrap();
+        check(&proxy.url_with_path("/two/diffusion"), &[], 0, &[]);
+        check(&proxy.url(), &[], 3, &[("path", "fails", "HTTP 404")]);
+    };
+    squid_makes_no_tunnels: forward(Kind::Squid, 1, &[("websocket", "fails", "refused CONNECT with HTTP 403")]);
+    squid_makes_tunnels: forward(Kind::SquidWithTunnels, 0, &[]);
+    tinyproxy_makes_no_tunnels: forward(Kind::Tinyproxy, 1, &[("websocket", "fails", "refused CONNECT with HTTP 403")]);
+    tinyproxy_makes_tunnels: forward(Kind::TinyproxyWithTunnels, 0, &[]);
 
     tunnels_are_cut: faulty(Fault::Cut(millis(200)), 1, &[("steady", "fails", "cut after 2"), ("idle", "fails", "cut after 2")]);
     upgrades_are_swallowed: faulty(Fault::Swallows, 1, &[("websocket", "fails", "time-out")]);

@@ -246,6 +246,20 @@ fn transports_that_are_not_wanted_are_left_out() {
     );
 }
 
+#[test]
+fn sessions_that_are_not_kept_are_not_resumed() {
+    let server = Server::dev();
+    let more = ["--only", "sticky-reconnects", "--reconnect-timeout", "0"];
+    let (ran, document) = doctor(&server.url(), &more);
+    assert_eq!(ran.code, 0, "{document:#}");
+    check(
+        &document,
+        "sticky-reconnects",
+        "skipped",
+        "keeps no session",
+    );
+}
+
 /// Speaks TLS with a certificate that is valid for these names until that year; returns its port and
 /// the certificate.
 fn secure(names: &[&str], until: i32) -> (u16, String) {

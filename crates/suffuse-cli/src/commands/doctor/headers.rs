@@ -113,8 +113,12 @@ async fn requests(doctor: &Doctor, lost: &mut Vec<&'static str>, unknown: &mut V
             Err(Trouble::Status(answer)) if trap.name == "v" && answer.status == 400 => {
                 lost.push("v");
             }
-            // `password` goes with `username`, so one without the other is malformed as well.
-            Err(_) => unknown.push(trap.name),
+            Err(trouble) => {
+                unknown.push(trap.name);
+                if trouble.is_time_out() {
+                    return;
+                }
+            }
         }
     }
     let token = unknown_token();

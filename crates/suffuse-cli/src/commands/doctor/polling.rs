@@ -105,7 +105,10 @@ enum Attempt {
 pub(super) async fn parallel(doctor: &Doctor, facts: &mut Facts) -> Outcome {
     let mut problems = Vec::new();
     let mut tried = 0;
-    while facts.held.len() < HELD_WANTED && tried < HELD_TRIES {
+    let start = Instant::now();
+    // Requests that are swallowed shall not be waited for again and again.
+    let enough = doctor.probe.limit() * 2;
+    while facts.held.len() < HELD_WANTED && tried < HELD_TRIES && start.elapsed() < enough {
         tried += 1;
         match attempt(doctor).await {
             Attempt::Measured(held) => facts.held.push(held),

@@ -21,7 +21,7 @@ use tokio::{sync::oneshot, task::JoinSet};
 use super::Doctor;
 use crate::output::printable;
 
-/// For how long a server keeps a session that could not be closed.
+/// For how long a server keeps a session that could not be closed, at most.
 const KEPT: Duration = Duration::from_secs(10);
 /// How often the request that closes a polling session is made: not all reach its node.
 const CLOSE_TRIES: usize = 6;
@@ -165,7 +165,7 @@ impl Wish {
 
     fn parameters(&self, probe: &Probe, transport: Transport) -> Parameters {
         let mut request = probe.request(transport);
-        request.reconnect_timeout = KEPT;
+        request.reconnect_timeout = request.reconnect_timeout.min(KEPT);
         request.reconnect = self.token.map(|token| Reconnect {
             token: Some(token),
             client_sequence: 1,

@@ -10,7 +10,7 @@ use std::{
 
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Map, Value, json};
-use suffuse_client::ResponseCode;
+use suffuse_client::{ResponseCode, Transport};
 use suffuse_proto::SessionToken;
 
 use super::{
@@ -261,6 +261,10 @@ impl Way {
 }
 
 pub(super) async fn reconnects(doctor: &Doctor, facts: &Facts) -> Outcome {
+    let request = doctor.probe.request(Transport::HttpPolling);
+    if request.reconnect_timeout.is_zero() {
+        return Outcome::skipped("--reconnect-timeout 0: the server keeps no session to resume");
+    }
     let mut ways = Vec::new();
     if facts.can_poll {
         ways.push(Way::Polling);
