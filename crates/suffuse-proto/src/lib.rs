@@ -8,12 +8,13 @@
 //! | [`message`], [`polling`] | the envelope of messages, and their framing in HTTP bodies |
 //! | [`service`], [`services`] | the table of all services, and their records by feature |
 //! | [`path`], [`selector`], [`specification`], [`value`] | topics: paths, selectors, types and properties, values and deltas |
-//! | [`session`], [`recovery`] | ids and tokens of sessions, and the messages kept for reconnection |
+//! | [`session`], [`recovery`], [`filter`] | ids and tokens of sessions, the messages kept for reconnection, and which sessions are meant |
 //!
 //! The crate has no IO and no clock. Section numbers refer to `docs/protocol.md`.
 
 pub mod codec;
 pub mod errors;
+pub mod filter;
 pub mod handshake;
 #[cfg(test)]
 mod hex;
@@ -29,6 +30,7 @@ pub mod service;
 pub mod services;
 pub mod session;
 pub mod specification;
+mod tokens;
 pub mod topic_message;
 pub mod value;
 pub mod version;
@@ -42,4 +44,5 @@ pub use selector::Selector;
 pub use service::Service;
 pub use session::{NodeId, SessionId, SessionToken};
 pub use specification::{TopicSpecification, TopicType};
+pub use tokens::SyntaxError;
 pub use version::{Dialect, Version};

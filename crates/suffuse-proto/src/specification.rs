@@ -1,5 +1,6 @@
 //! Topic types and topic specifications: what a topic is made with (spec: topics §2, §3, §13).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -8,9 +9,11 @@ use crate::path::shortened;
 
 mod options;
 mod property;
+mod removal;
 
 pub use options::{Compression, Conflation, Options, Priority, RangeExpression};
 pub use property::keys;
+pub use removal::{RemovalCondition, RemovalPolicy};
 
 /// The type of a topic, as its number on the wire. Numbers without a name are possible.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -134,7 +137,7 @@ pub enum SpecificationError {
         /// The value, shortened.
         found: String,
         /// What it should be.
-        expected: &'static str,
+        expected: Cow<'static, str>,
     },
     /// A property that the type needs is not there.
     #[error("a topic of type {topic_type} needs the property {key}")]

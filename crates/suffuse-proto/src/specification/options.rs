@@ -1,8 +1,8 @@
 //! What the properties of a topic mean, parsed once (spec: topics §3, §10.6, §13).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::{TopicSpecification, TopicType, keys};
+use super::{RemovalPolicy, TopicSpecification, TopicType, keys};
 
 /// The properties of a topic, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +29,8 @@ pub struct Options {
     pub priority: Priority,
     /// The principal that may read and change the topic whatever its roles are.
     pub owner: Option<String>,
-    /// The removal policy as it was given.
-    pub removal: Option<String>,
+    /// When the topic is removed by itself.
+    pub removal: Option<Arc<RemovalPolicy>>,
     /// The type of the events of a time series.
     pub event_type: Option<TopicType>,
     /// Which events a time series keeps.
@@ -66,7 +66,9 @@ impl Options {
                 .and_then(|name| Priority::from_name(&name))
                 .unwrap_or(Priority::Default),
             owner: text(keys::OWNER).and_then(owner),
-            removal: text(keys::REMOVAL).map(str::to_owned),
+            removal: text(keys::REMOVAL)
+                .and_then(|text| RemovalPolicy::parse(text).ok())
+                .map(Arc::new),
             event_type: lower(keys::TIME_SERIES_EVENT_VALUE_TYPE)
                 .and_then(|name| TopicType::from_data_type_name(&name)),
             retained_range: text(keys::TIME_SERIES_RETAINED_RANGE)

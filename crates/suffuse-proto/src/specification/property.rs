@@ -1,7 +1,9 @@
 //! The table of topic properties: their keys, what they can be, and their defaults (spec: topics §3).
 
-use super::TopicType;
+use std::borrow::Cow;
+
 use super::options::{Compression, Conflation, Priority, RangeExpression, owner};
+use super::{RemovalPolicy, TopicType};
 
 /// A topic property.
 #[derive(Debug)]
@@ -19,6 +21,7 @@ enum Kind {
     Conflation,
     Priority,
     Owner,
+    Removal,
     DataType,
     Range,
     Text,
@@ -42,7 +45,7 @@ properties! {
     TIDY_ON_UNSUBSCRIBE Flag Some("false"), "`true`: queued updates are dropped when a session unsubscribes.";
     DONT_RETAIN_VALUE Flag Some("false"), "`true`: the value is published and forgotten.";
     PERSISTENT Flag Some("true"), "`false`: the topic is never written to a store.";
-    REMOVAL Text None, "When the topic is removed by itself, for example `when this session closes`.";
+    REMOVAL Removal None, "When the topic is removed by itself, for example `when this session closes`.";
     OWNER Owner None, "Who may read and change the topic, for example `$Principal is \"alice\"`.";
     COMPRESSION Compression Some("low"), "How much work goes into compression: `off`, `low`, `medium`, `high`.";
     CONFLATION Conflation Some("conflate"), "What happens to slow sessions: `off`, `conflate`, `unsubscribe`, `always`.";
@@ -63,35 +66,40 @@ impl Property {
         &self,
         value: &str,
         topic_type: TopicType,
-    ) -> Result<String, &'static str> {
+    ) -> Result<String, Cow<'static, str>> {
         let lower = || value.trim().to_ascii_lowercase();
         match self.kind {
             Kind::Flag => match lower() {
                 flag if flag == "true" || flag == "false" => Ok(flag),
-                _ => Err("true or false"),
+                _ => Err("true or false".into()),
             },
             Kind::Compression => match Compression::from_name(&lower()) {
                 Some(compression) => Ok(compression.name().to_owned()),
-                None => Err("off, low, medium or high"),
+                None => Err("off, low, medium or high".into()),
             },
-            Kind::Conflation => normalised_conflation(&lower(), topic_type),
+            Kind::Conflation => normalised_conflation(&lower(), topic_type).map_err(Cow::from),
             Kind::Priority => match Priority::from_name(&lower()) {
                 Some(priority) => Ok(priority.name().to_owned()),
-                None => Err("low, default or high"),
+                None => Err("low, default or high".into()),
             },
             Kind::Owner => match owner(value) {
                 Some(_) => Ok(value.to_owned()),
-                None => Err("$Principal is \"name\""),
+                None => Err("$Principal is \"name\"".into()),
+            },
+            Kind::Removal => match RemovalPolicy::parse(value) {
+                Ok(_) => Ok(value.to_owned()),
+                Err(error) => Err(format!("a removal policy ({error})").into()),
             },
             Kind::DataType => match TopicType::from_data_type_name(&lower()) {
                 Some(data_type) => Ok(data_type.data_type_name().unwrap_or_default().to_owned()),
-                None => {
-                    Err("the name of a data type: string, json, binary, int64, double or record_v2")
-                }
+                None => Err(
+                    "the name of a data type: string, json, binary, int64, double or record_v2"
+                        .into(),
+                ),
             },
             Kind::Range => match RangeExpression::parse(value) {
                 Some(_) => Ok(lower()),
-                None => Err("`limit <count>`, `last <number>MS|S|M|H`, or both"),
+                None => Err("`limit <count>`, `last <number>MS|S|M|H`, or both".into()),
             },
             Kind::Text => Ok(value.to_owned()),
         }
@@ -108,6 +116,7 @@ impl Property {
             | Kind::Conflation
             | Kind::Priority
             | Kind::Owner
+            | Kind::Removal
             | Kind::DataType
             | Kind::Range
             | Kind::Text => self.default,
