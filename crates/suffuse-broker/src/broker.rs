@@ -13,6 +13,7 @@ use crate::{
     event::{Change, Closing, Effect, Event, Fault, LinkId},
     handshakes::Handshakes,
     outbox::{Item, Limits},
+    removal::{Clock, Removals},
     security::PrincipalStore,
     session::CloseReason,
     sessions::{SessionKey, Sessions},
@@ -26,6 +27,7 @@ mod burst;
 mod control;
 mod lifecycle;
 mod publish;
+mod removing;
 mod resuming;
 mod subscribe;
 
@@ -48,6 +50,11 @@ pub struct Broker {
     pub(crate) update_streams: UpdateStreams,
     pub(crate) selections: SelectionIndex,
     pub(crate) timers: Timers,
+    pub(crate) removals: Removals,
+    /// When the event came that is handled; `None` before the first.
+    now: Option<Instant>,
+    /// The wall clock when the last session was opened.
+    clock: Option<Clock>,
     /// Sessions whose queue has something new, for the next flush.
     dirty: Vec<SessionKey>,
     effects: VecDeque<Effect>,
@@ -95,6 +102,9 @@ impl Broker {
             update_streams: UpdateStreams::default(),
             selections: SelectionIndex::default(),
             timers: Timers::default(),
+            removals: Removals::default(),
+            now: None,
+            clock: None,
             dirty: Vec::new(),
             effects: VecDeque::new(),
             pending: burst::Pending::default(),
@@ -108,6 +118,7 @@ impl Broker {
 
     /// Takes what happened outside.
     pub fn handle(&mut self, event: Event, now: Instant) {
+        self.now = Some(now);
         if !matches!(event, Event::Message { .. }) {
             self.settle();
         }
@@ -123,16 +134,19 @@ impl Broker {
 
     /// Does what is due at a time.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.now = Some(now);
         self.settle();
         while let Some(session) = self.timers.take_due(now) {
             self.on_deadline(session, now);
         }
+        self.remove_due_topics(now);
     }
 
     /// Returns when [`Self::handle_timeout`] is needed next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next()
+        let due = [self.timers.next(), self.removals.next()];
+        due.into_iter().flatten().min()
     }
 
     /// Returns the next thing that the driver has to do.

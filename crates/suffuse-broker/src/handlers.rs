@@ -62,13 +62,5 @@ fn specification(given: &TopicSpecification) -> Answer<TopicSpecification> {
     if specification.topic_type == suffuse_proto::TopicType::TIME_SERIES {
         return Err(invalid("time series topics are not built yet".to_owned()));
     }
-    if specification
-        .properties
-        .contains_key(suffuse_proto::specification::keys::REMOVAL)
-    {
-        return Err(invalid(
-            "the topic property REMOVAL is not built yet".to_owned(),
-        ));
-    }
     Ok(specification)
 }

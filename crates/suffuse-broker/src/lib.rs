@@ -40,6 +40,7 @@ mod frame;
 mod handlers;
 mod handshakes;
 mod outbox;
+mod removal;
 pub mod routes;
 mod security;
 mod session;

@@ -55,6 +55,12 @@ impl Roles {
         Arc::new(roles)
     }
 
+    /// Returns whether a role is among them, included in another or not.
+    #[must_use]
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+
     /// Returns the names of the roles, as the session property `$Roles` has them.
     #[must_use]
     pub(crate) fn to_property(&self) -> String {

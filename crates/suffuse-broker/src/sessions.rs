@@ -85,6 +85,10 @@ impl Sessions {
         self.links.len()
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Session> {
+        self.sessions.iter().map(|(_, session)| &**session)
+    }
+
     pub(crate) fn keys(&self) -> Vec<SessionKey> {
         let keys = self.sessions.iter().map(|(key, _)| key as u32);
         keys.map(SessionKey).collect()

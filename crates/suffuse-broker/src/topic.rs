@@ -147,6 +147,10 @@ impl Topic {
         }
     }
 
+    pub(crate) fn subscriber_count(&self) -> usize {
+        self.subscribers.as_ref().map_or(0, |all| all.len())
+    }
+
     pub(crate) fn remove_subscriber(&mut self, session: SessionKey) -> Option<Subscriber> {
         let subscribers = self.subscribers.as_mut()?;
         let removed = subscribers.swap_remove(&session);

@@ -17,6 +17,7 @@ use super::Broker;
 use crate::{
     event::{Closing, Effect, LinkId, Opening, Secret, Ticket},
     handshakes::Waiting,
+    removal::Clock,
     security::{Roles, UNKNOWN_PRINCIPAL_HASH},
     session::{CloseReason, Conversations, Origin, Phase, Session},
     sessions::SessionKey,
@@ -27,6 +28,10 @@ const ENVIRONMENT: &str = "$Environment";
 
 impl Broker {
     pub(super) fn open(&mut self, link: LinkId, opening: Opening, now: Instant) {
+        self.clock = Some(Clock {
+            at: now,
+            shown: opening.wall_clock,
+        });
         if let Some(reconnect) = opening.request.reconnect.clone() {
             return self.resume(link, &opening, &reconnect, now);
         }
@@ -294,10 +299,14 @@ impl Broker {
             self.timers.remove(key, deadline);
         }
         self.selections.remove(key, session.selections.prefixes());
-        for topic in session.topics {
-            if let Some(topic) = self.topics.get_mut(topic) {
+        for topic_key in session.topics {
+            if let Some(topic) = self.topics.get_mut(topic_key) {
                 topic.remove_subscriber(key);
+                self.note_subscribers(topic_key);
             }
+        }
+        if let Some(now) = self.now {
+            self.removals.on_close(session.id, now);
         }
     }
 }

@@ -47,6 +47,9 @@ impl Broker {
         if valid != stream {
             self.end_update_stream_of(key);
         }
+        if let Some(now) = self.now {
+            self.removals.on_update(key, now);
+        }
         if let Some(update) = self.topics.get_mut(key).and_then(|topic| topic.set(value)) {
             self.publish_soon(key, update);
         }
@@ -61,6 +64,7 @@ impl Broker {
             return;
         };
         let (key, topic) = topic;
+        self.removals.remove(key);
         let subscribers = topic.subscribers.unwrap_or_default();
         for (session, subscriber) in *subscribers {
             if let Some(session) = self.sessions.get_mut(session) {

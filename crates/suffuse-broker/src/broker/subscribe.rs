@@ -64,6 +64,7 @@ impl Broker {
         if session.topics.insert(topic_key) {
             let id = session.queue.next_announcement();
             topic.add_subscriber(key, id);
+            self.note_subscribers(topic_key);
             self.push(key, Item::Announce(topic_key, id));
             self.sweep_announcements(key);
         }
@@ -102,6 +103,7 @@ impl Broker {
             session.queue.forget_updates(topic.id);
         }
         let id = topic.id;
+        self.note_subscribers(topic_key);
         if subscriber.is_some_and(|subscriber| subscriber.is_announced()) {
             self.notify_unsubscription(key, id, reason);
         }

@@ -20,12 +20,23 @@ pub(crate) fn add_topic(
     let specification = specification(&request.specification)?;
     let result = check_addition(broker, &path, &specification)?;
     if result == AddTopicResult::Created {
-        broker.commit(Change::AddTopic {
-            path,
-            specification,
-        });
+        create(broker, caller, path, specification);
     }
     Ok(result)
+}
+
+/// Creates a topic, for which all is checked.
+pub(super) fn create(
+    broker: &mut Broker,
+    caller: &Caller,
+    path: Path,
+    specification: TopicSpecification,
+) {
+    broker.commit(Change::AddTopic {
+        path: path.clone(),
+        specification,
+    });
+    broker.watch_for_removal(&path, caller.session);
 }
 
 /// Returns whether a topic would be created, or exists with the same specification.

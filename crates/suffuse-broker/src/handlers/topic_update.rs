@@ -10,7 +10,11 @@ use suffuse_proto::{
     value,
 };
 
-use super::{roles, specification, topic_control::check_addition, topic_path};
+use super::{
+    roles, specification,
+    topic_control::{check_addition, create},
+    topic_path,
+};
 use crate::{
     Broker, broker::Answer, call::Caller, event::Change, security::PathPermission, topic::TopicKey,
     update,
@@ -45,7 +49,7 @@ pub(crate) fn add_and_set_topic(
     } = request;
     let addition = Addition::check(broker, caller, &path, &specification, &constraint)?;
     addition.check_value(&value)?;
-    let (path, result) = addition.commit(broker);
+    let (path, result) = addition.commit(broker, caller);
     broker.commit(Change::SetValue {
         path,
         value,
@@ -128,12 +132,9 @@ impl Addition {
     }
 
     /// Adds the topic if it is not there.
-    pub(super) fn commit(self, broker: &mut Broker) -> (Path, AddTopicResult) {
+    pub(super) fn commit(self, broker: &mut Broker, caller: &Caller) -> (Path, AddTopicResult) {
         if self.result == AddTopicResult::Created {
-            broker.commit(Change::AddTopic {
-                path: self.path.clone(),
-                specification: self.specification,
-            });
+            create(broker, caller, self.path.clone(), self.specification);
         }
         (self.path, self.result)
     }

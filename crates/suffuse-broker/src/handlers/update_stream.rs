@@ -161,7 +161,7 @@ fn add(
     value: Option<Bytes>,
 ) -> Answer<UpdateStreamAdded> {
     check_room(broker, caller, addition.path())?;
-    let (path, topic) = addition.commit(broker);
+    let (path, topic) = addition.commit(broker, caller);
     let created = open(broker, caller, &path, value)?;
     Ok(UpdateStreamAdded { topic, created })
 }

@@ -6,9 +6,9 @@ mod client;
 mod connect;
 #[cfg(test)]
 mod dev;
-mod drain;
 #[cfg(test)]
 mod doctor;
+mod drain;
 #[cfg(test)]
 mod proxy_and_tls;
 #[cfg(test)]

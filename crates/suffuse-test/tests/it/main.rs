@@ -20,6 +20,7 @@ mod old_dialect;
 mod permissions;
 mod publishing;
 mod reconnecting;
+mod removal;
 mod session_properties;
 mod slow_readers;
 mod subscribing;
