@@ -219,15 +219,17 @@ impl Standing {
         };
         match condition {
             RemovalCondition::All(all) => {
-                let times = all.iter().map(|condition| match condition {
-                    RemovalCondition::TimeAfter(time) => clock.instant_of(*time),
-                    _ => Some(start),
+                let times = all.iter().filter_map(|condition| {
+                    let RemovalCondition::TimeAfter(time) = condition else {
+                        return None;
+                    };
+                    clock.instant_of(*time)
                 });
-                // One that never comes holds the others back for ever. All are visited, for the filters.
-                let start = times.flatten().max().unwrap_or(start).max(start);
+                let start = times.fold(start, Instant::max);
                 let mut each = |condition| {
                     self.condition_holds_from(condition, start, clock, &mut *nobody_since)
                 };
+                // All are visited, for the filters.
                 let from: Vec<_> = all.iter().map(&mut each).collect();
                 from.into_iter()
                     .collect::<Option<Vec<_>>>()?

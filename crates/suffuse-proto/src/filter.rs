@@ -1,4 +1,4 @@
-//! Session filters: which sessions are meant, by their properties and roles (behaviour: sessions §3).
+//! Session filters: which sessions are meant, by their properties and roles (spec: topics §13.1).
 
 use std::{borrow::Cow, fmt};
 

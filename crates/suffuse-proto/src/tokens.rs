@@ -158,7 +158,9 @@ impl Tokens {
 
     /// Returns the error that the next token is not what was expected.
     pub(crate) fn unexpected(&self, expected: &str) -> SyntaxError {
-        let found = self.peek().map_or("the end".to_owned(), Token::describe);
+        let found = self
+            .peek()
+            .map_or_else(|| "the end".to_owned(), Token::describe);
         self.error(format!("found {found}, expected {expected}"))
     }
 
