@@ -39,10 +39,11 @@ const WATCHED: u64 = 40;
 fn removed_at(removal: &str, acts: &[(u64, Act)]) -> Option<u64> {
     let sim = Sim::new();
     let mut watcher = sim.connect();
-    let mut creator = Some(sim.connect_as("control"));
+    let mut creator = sim.connect_as("control");
     let mut publisher = sim.connect_as("admin");
     let mut bob = None;
-    add(creator.as_mut().expect("connected"), "a", policy(removal));
+    add(&mut creator, "a", policy(removal));
+    let mut creator = Some(creator);
     for second in 0..=WATCHED {
         if !publisher
             .ask::<FetchQuery>(fetch("a"))
@@ -54,9 +55,9 @@ fn removed_at(removal: &str, acts: &[(u64, Act)]) -> Option<u64> {
         }
         for (_, act) in acts.iter().filter(|(at, _)| *at == second) {
             match act {
-                Act::Set => drop(publisher.ask::<SetTopic>(set("a", "json", json("1")))),
-                Act::Subscribe => drop(watcher.ask::<Subscribe>(select("a"))),
-                Act::Unsubscribe => drop(watcher.ask::<Unsubscribe>(select("a"))),
+                Act::Set => publisher.ask::<SetTopic>(set("a", "json", json("1"))),
+                Act::Subscribe => watcher.ask::<Subscribe>(select("a")),
+                Act::Unsubscribe => watcher.ask::<Unsubscribe>(select("a")),
                 Act::BobConnects => bob = Some(sim.connect_as("client")),
                 Act::BobCloses => bob = bob.take().and_then(close),
                 Act::CreatorCloses => creator = creator.take().and_then(close),
