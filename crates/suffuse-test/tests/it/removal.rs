@@ -32,6 +32,9 @@ enum Act {
     CreatorCloses,
 }
 
+/// A policy, what happens, and the second in which the topic is removed.
+type Case<'a> = (&'a str, &'a [(u64, Act)], Option<u64>);
+
 /// How many seconds a case is watched.
 const WATCHED: u64 = 40;
 
@@ -78,7 +81,7 @@ fn close(mut client: Client) -> Option<Client> {
 #[test]
 fn topics_are_removed_when_their_policy_says() {
     use Act::{BobCloses, BobConnects, CreatorCloses, Set, Subscribe, Unsubscribe};
-    let cases: &[(&str, &[(u64, Act)], Option<u64>)] = &[
+    let cases: &[Case] = &[
         ("when no updates for 5s", &[], Some(5)),
         ("when no updates for 5s", &[(2, Set), (4, Set)], Some(9)),
         ("when no updates for 5s after 10s", &[], Some(10)),
