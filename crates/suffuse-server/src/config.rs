@@ -9,7 +9,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use suffuse_broker::{PrincipalStore, ReconnectPolicy, Settings};
 use suffuse_proto::NodeId;
 
-use crate::{DrainPlan, ForwardedHeader, Limits, Networks, Options, Origins, TlsFiles};
+use crate::{Cluster, DrainPlan, ForwardedHeader, Limits, Networks, Options, Origins, TlsFiles};
 
 mod diagnostic;
 mod keys;
@@ -35,6 +35,8 @@ pub struct Config {
     pub transport: Transport,
     /// `[session]`: sessions and what is kept for them.
     pub session: Session,
+    /// `[cluster]`: the other servers of a group.
+    pub cluster: Cluster,
     /// `[drain]`: how the server is emptied.
     pub drain: Drain,
     /// `[topic]`: topics.
@@ -214,6 +216,11 @@ impl Default for Config {
                 update_streams_max: broker.update_streams_max,
                 cookie: "session".to_owned(),
             },
+            cluster: Cluster {
+                forward: true,
+                forwards_max: 10_000,
+                ..Cluster::default()
+            },
             drain: Drain {
                 on_stop: false,
                 wait: DrainPlan::default().wait,
@@ -240,6 +247,7 @@ impl Config {
                 [] => Origins::Any,
                 origins => Origins::List(origins.iter().cloned().collect()),
             },
+            cluster: self.cluster.clone(),
             drain: self.drain.plan(),
             cookie: Some(self.session.cookie.clone()).filter(|name| !name.is_empty()),
             page: None,

@@ -12,7 +12,9 @@
 //!
 //! What is refused gets a status and one sentence.
 
-use std::{sync::PoisonError, time::Duration};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
 
 use http::{Method, StatusCode, header, request};
 use hyper::{Request, body::Incoming};
@@ -26,6 +28,7 @@ mod client_address;
 pub(crate) mod connection;
 mod explained;
 mod foreign;
+mod forward;
 mod guesses;
 mod health;
 mod opening;
@@ -35,6 +38,7 @@ mod upgrade;
 
 pub use client_address::{ForwardedHeader, Networks, NetworksError};
 pub(crate) use foreign::Foreign;
+pub(crate) use forward::Forwarding;
 pub(crate) use guesses::Guesses;
 pub use origins::Origins;
 
@@ -51,17 +55,35 @@ use opening::NoLink;
 const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const METHODS: &str = "GET, POST, OPTIONS";
 
+/// What a connection becomes when the response to its handshake is written.
+pub(crate) enum Pending {
+    /// A WebSocket.
+    Link(PendingLink),
+    /// A WebSocket of another server.
+    Tunnel(forward::Tunnel),
+}
+
+impl Pending {
+    /// Begins on a socket; `early` is what the client has sent behind its handshake.
+    pub(crate) fn start(self, stream: Stream, early: Bytes) {
+        match self {
+            Self::Link(link) => link.start(stream, &early),
+            Self::Tunnel(tunnel) => drop(tokio::spawn(tunnel.run(stream, early))),
+        }
+    }
+}
+
 /// A WebSocket that begins when the response to its handshake is written.
-pub(crate) struct Pending {
+pub(crate) struct PendingLink {
     link: Link,
     response: ConnectionResponse,
     message_bytes_max: usize,
     message_time_max: Duration,
 }
 
-impl Pending {
+impl PendingLink {
     /// Lets the link run on a socket; `early` is what the client has sent behind its handshake.
-    pub(crate) fn start(self, stream: Stream, early: &[u8]) {
+    fn start(self, stream: Stream, early: &[u8]) {
         let link = match self.response {
             ConnectionResponse::Rejected { .. } => {
                 WebSocketLink::refused(stream, self.link, &self.response)
@@ -80,7 +102,8 @@ impl Pending {
 
 /// Answers a request.
 async fn respond(connection: &Connection, request: Request<Incoming>) -> Answer {
-    let (parts, body) = request.into_parts();
+    let begin = Instant::now();
+    let (mut parts, body) = request.into_parts();
     if let Some(refusal) = refuse_at_once(connection, &parts) {
         return refusal;
     }
@@ -93,7 +116,36 @@ async fn respond(connection: &Connection, request: Request<Incoming>) -> Answer 
             "pages of this origin may not connect: add it to the allowed origins of the server",
         );
     }
-    let mut answer = match parts.method {
+    let received = match forward::receive(connection, &parts) {
+        Ok(received) => received,
+        Err(refusal) => return *refusal,
+    };
+    let origin = parts.headers.get(header::ORIGIN).cloned();
+    let is_received = received.is_some();
+    if let Some(received) = received {
+        parts.extensions.insert(received);
+    }
+    let mut answer = match forward::destination(connection, &parts) {
+        // What was forwarded once goes no further.
+        Some(node) if !is_received => forward::send(connection, node, parts, body).await,
+        Some(_) | None => answer_connection(connection, parts, body).await,
+    };
+    if is_received {
+        forward::add_time(&mut answer, begin);
+    }
+    if let Some(origin) = origin {
+        origins::expose(&mut answer, origin);
+    }
+    answer
+}
+
+/// Answers a request of a client whose session is here, or is to be.
+async fn answer_connection(
+    connection: &Connection,
+    parts: request::Parts,
+    body: Incoming,
+) -> Answer {
+    match parts.method {
         Method::GET => connect_websocket(connection, &parts).await,
         Method::POST => polling::answer(connection, &parts, body).await,
         Method::OPTIONS => origins::preflight(),
@@ -105,11 +157,7 @@ async fn respond(connection: &Connection, request: Request<Incoming>) -> Answer 
                 METHODS,
             )
         }
-    };
-    if let Some(origin) = parts.headers.get(header::ORIGIN) {
-        origins::expose(&mut answer, origin.clone());
     }
-    answer
 }
 
 /// Returns whether a path is one of a connection: it ends in `/diffusion` or `/diffusion/`.
@@ -234,30 +282,21 @@ async fn connect_websocket(connection: &Connection, request: &request::Parts) ->
         Err(refusal) => return *refusal,
     };
     let parameters = parameters(request, Transport::WebSocket);
-    let (link, response) = match opening::open(
-        connection,
-        Transport::WebSocket,
-        &request.headers,
-        &parameters,
-    )
-    .await
-    {
-        Ok((link, accepted)) => (link, ConnectionResponse::Accepted(accepted)),
-        Err(NoLink::Response(response)) => (Link::unknown(&connection.shared.inbox), response),
-        Err(NoLink::Answer(refusal)) => return *refusal,
-    };
+    let (link, response) =
+        match opening::open(connection, Transport::WebSocket, request, &parameters).await {
+            Ok((link, accepted)) => (link, ConnectionResponse::Accepted(accepted)),
+            Err(NoLink::Response(response)) => (Link::unknown(&connection.shared.inbox), response),
+            Err(NoLink::Answer(refusal)) => return *refusal,
+        };
     let mut answer = upgrade::switch(accept);
     opening::add_session_headers(&mut answer, connection, &response);
-    let pending = Pending {
+    let pending = PendingLink {
         link,
         response,
         message_bytes_max: connection.shared.message_bytes_max,
         message_time_max: connection.shared.message_time_max,
     };
-    *connection
-        .pending
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner) = Some(pending);
+    connection.hand_over(Pending::Link(pending));
     answer
 }
 

@@ -26,6 +26,7 @@ pub mod config;
 pub mod page;
 
 mod broker_thread;
+mod cluster;
 mod drain;
 mod http;
 mod inbox;
@@ -40,6 +41,7 @@ mod shared;
 mod stream;
 
 pub use crate::{
+    cluster::{Cluster, Peers},
     drain::{DrainError, DrainPhase, DrainPlan, DrainProgress},
     http::{ForwardedHeader, Networks, NetworksError, Origins},
     options::{Limits, Listen, Options, TlsFiles},

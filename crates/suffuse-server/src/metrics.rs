@@ -5,7 +5,12 @@
 
 use prometheus_client::{
     encoding::text,
-    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
     registry::Registry,
 };
 use suffuse_proto::{NodeId, ResponseCode};
@@ -26,6 +31,11 @@ pub(crate) struct Metrics {
     pub(crate) unknown_tokens: Counter,
     /// Requests from addresses that are no trusted proxies, with headers that only these may send.
     pub(crate) ignored_forwarding_headers: Counter,
+    /// Forwarded requests whose proof is wrong.
+    pub(crate) refused_forwards: Counter,
+    forwarded_requests: Family<[(&'static str, String); 2], Counter>,
+    /// How much longer requests took because they were forwarded.
+    pub(crate) forward_seconds: Histogram,
     sessions: Gauge,
     topics: Gauge,
     connections: Gauge,
@@ -40,6 +50,17 @@ pub(crate) enum ProxyRefusal {
     Missing,
     /// It has one that cannot be read.
     Malformed,
+}
+
+/// What became of a request for another node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ForwardOutcome {
+    /// The node has answered.
+    Answered,
+    /// It has not.
+    Failed,
+    /// It was not asked.
+    Refused,
 }
 
 /// What is counted at the moment of a look.
@@ -60,6 +81,9 @@ impl Default for Metrics {
             session_requests: Counter::default(),
             unknown_tokens: Counter::default(),
             ignored_forwarding_headers: Counter::default(),
+            refused_forwards: Counter::default(),
+            forwarded_requests: Family::default(),
+            forward_seconds: Histogram::new(exponential_buckets(0.000_1, 2.0, 15)),
             sessions: Gauge::default(),
             topics: Gauge::default(),
             connections: Gauge::default(),
@@ -109,6 +133,21 @@ impl Metrics {
             self.proxy_refusals.clone(),
         );
         registry.register(
+            "forwarded_requests",
+            "Requests passed on to the node of their session, by node and outcome",
+            self.forwarded_requests.clone(),
+        );
+        registry.register(
+            "forward_seconds",
+            "How much longer requests took because they were forwarded",
+            self.forward_seconds.clone(),
+        );
+        registry.register(
+            "refused_forwards",
+            "Requests that pretend to be forwarded",
+            self.refused_forwards.clone(),
+        );
+        registry.register(
             "sessions",
             "Sessions, connected or waiting for their client",
             self.sessions.clone(),
@@ -139,6 +178,17 @@ impl Metrics {
         self.proxy_refusals
             .get_or_create(&[("reason", reason)])
             .inc();
+    }
+
+    /// Counts a request for another, configured node.
+    pub(crate) fn on_forward(&self, node: NodeId, outcome: ForwardOutcome) {
+        let outcome = match outcome {
+            ForwardOutcome::Answered => "answered",
+            ForwardOutcome::Failed => "failed",
+            ForwardOutcome::Refused => "refused",
+        };
+        let label = [("node", node.to_string()), ("outcome", outcome.to_owned())];
+        self.forwarded_requests.get_or_create(&label).inc();
     }
 
     /// Returns the counter of requests for one other node; `None`: of all that are not configured.

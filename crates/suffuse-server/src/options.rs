@@ -10,6 +10,7 @@ use std::{
 use suffuse_broker::{Principal, PrincipalStore, Settings};
 
 use crate::{
+    cluster::Cluster,
     drain::DrainPlan,
     http::{ForwardedHeader, Networks, Origins},
     page::PageInfo,
@@ -28,6 +29,8 @@ pub struct Options {
     pub limits: Limits,
     /// Which web pages may connect.
     pub allowed_origins: Origins,
+    /// The other servers of a group.
+    pub cluster: Cluster,
     /// How the server is drained if the operator does not say how.
     pub drain: DrainPlan,
     /// The name of the cookie that carries the session id for load balancers; `None`: no cookie.
@@ -176,6 +179,7 @@ impl Options {
             },
             limits: Limits::default(),
             allowed_origins: Origins::Any,
+            cluster: Cluster::default(),
             drain: DrainPlan::default(),
             cookie: Some("session".to_owned()),
             page: None,

@@ -16,9 +16,9 @@ use tokio::{
 };
 
 use crate::{
-    broker_thread,
+    broker_thread, cluster,
     drain::{Drain, DrainError, DrainPlan, DrainProgress},
-    http::{Foreign, Guesses},
+    http::{Foreign, Forwarding, Guesses},
     inbox::{Inbox, Input},
     link::polling::PollingLinks,
     listener,
@@ -68,6 +68,14 @@ pub enum StartError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The secret of the group cannot be used.
+    #[error("cannot use {} as the secret of the group: {problem}", file.display())]
+    Secret {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The system has no threads, or no randomness, to give.
     #[error("the system cannot run a server: {0}")]
     System(io::Error),
@@ -91,7 +99,8 @@ impl Server {
             .iter()
             .map(listener::bind)
             .collect::<Result<Vec<_>, _>>()?;
-        let (shared, broker) = start_broker(options).map_err(StartError::System)?;
+        let forwarding = forwarding(&options)?;
+        let (shared, broker) = start_broker(options, forwarding).map_err(StartError::System)?;
         let mut server = Self {
             shared,
             addresses: Vec::new(),
@@ -196,13 +205,29 @@ impl fmt::Debug for Server {
     }
 }
 
-fn start_broker(options: Options) -> io::Result<(Arc<Shared>, thread::JoinHandle<()>)> {
+/// Reads the secret of the group, by which servers believe each other.
+fn forwarding(options: &Options) -> Result<Option<Forwarding>, StartError> {
+    let Some(file) = &options.cluster.secret_file else {
+        return Ok(None);
+    };
+    let link = cluster::Link::read(file).map_err(|problem| StartError::Secret {
+        file: file.clone(),
+        problem,
+    })?;
+    Ok(Some(Forwarding::new(&options.cluster, link)))
+}
+
+fn start_broker(
+    options: Options,
+    forwarding: Option<Forwarding>,
+) -> io::Result<(Arc<Shared>, thread::JoinHandle<()>)> {
     let mut settings = options.broker;
     let mut server_id = [0; 8];
     getrandom::fill(&mut server_id).map_err(io::Error::other)?;
     settings.server_id = i64::from_be_bytes(server_id);
     let inbox = Arc::new(Inbox::default());
     let metrics = Metrics::default();
+    let peers = options.cluster.peers.iter().map(|(node, _)| node);
     let shared = Shared {
         inbox: Arc::clone(&inbox),
         polling: PollingLinks::default(),
@@ -210,8 +235,9 @@ fn start_broker(options: Options) -> io::Result<(Arc<Shared>, thread::JoinHandle
         message_time_max: message_time_max(settings.ping_interval),
         origins: options.allowed_origins,
         guesses: Guesses::default(),
-        foreign: Foreign::new(settings.node, [], &metrics),
+        foreign: Foreign::new(settings.node, peers, &metrics),
         metrics,
+        forwarding,
         drain: Drain::default(),
         drain_plan: options.drain,
         admin_places: Arc::new(Semaphore::new(ADMIN_CHECKS_MAX)),

@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::{
     drain::{Drain, DrainPlan},
-    http::{Foreign, Guesses, Origins},
+    http::{Foreign, Forwarding, Guesses, Origins},
     inbox::{Inbox, Input},
     link::polling::PollingLinks,
     metrics::{Level, Metrics},
@@ -34,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) guesses: Guesses,
     pub(crate) foreign: Foreign,
     pub(crate) metrics: Metrics,
+    pub(crate) forwarding: Option<Forwarding>,
     pub(crate) drain: Drain,
     /// How the server is drained if nothing else is said.
     pub(crate) drain_plan: DrainPlan,

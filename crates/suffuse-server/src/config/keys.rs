@@ -127,6 +127,15 @@ pub(crate) const CONFIG_KEYS: &[Key<Config>] = keys! {
     /// The cookie that carries the session id, by which a load balancer can route. Empty: none.
     "session.cookie" session.cookie;
 
+    /// The other servers of the group by their node.id: { n02 = "http://10.0.0.2:8080" }.
+    "cluster.peers" cluster.peers;
+    /// The file with the secret that all servers of the group have, 16 to 4096 bytes.
+    "cluster.secret_file" cluster.secret_file, like "\"cluster.secret\"";
+    /// Whether requests for sessions of these servers are forwarded to them; else they are refused.
+    "cluster.forward_foreign_sessions" cluster.forward;
+    /// How many requests may be on the way to them; more are answered with status 503.
+    "cluster.forwards_max" cluster.forwards_max in 1..=1_000_000;
+
     /// Whether SIGTERM first drains the server, as `suffuse drain` does, and then stops it.
     "drain.on_stop" drain.on_stop;
     /// How long load balancers have to notice that the server is not ready, before sessions are moved.
@@ -248,6 +257,15 @@ pub(crate) fn contradictions(config: &Config) -> Vec<Diagnostic> {
                 "remove one of them",
             );
         }
+    }
+    if !config.cluster.peers.is_empty()
+        && config.cluster.forward
+        && config.cluster.secret_file.is_none()
+    {
+        refuse(
+            "cluster.peers are given, but no cluster.secret_file".to_owned(),
+            "write a random secret into a file on all servers, or set cluster.forward_foreign_sessions to false",
+        );
     }
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if !config.session.cookie.bytes().all(is_token) {

@@ -7,7 +7,7 @@ use suffuse_proto::NodeId;
 use toml::de::DeValue;
 
 use super::ProxyProtocol;
-use crate::{ForwardedHeader, Networks};
+use crate::{ForwardedHeader, Networks, Peers};
 
 /// A type of settings.
 pub(crate) trait Setting: Sized {
@@ -264,6 +264,31 @@ impl Setting for ProxyProtocol {
 
     fn write(&self) -> Option<String> {
         write_choice(*self, &PROXY_PROTOCOLS)
+    }
+}
+
+impl Setting for Peers {
+    fn read(value: &DeValue<'_>) -> Result<Self, String> {
+        const EXPECTED: &str = "expected a table, such as { n02 = \"http://10.0.0.2:8080\" }";
+        let table = value.as_table().ok_or(EXPECTED)?;
+        let pairs = table.iter().map(|(node, url)| {
+            let url = url.get_ref().as_str()?;
+            Some((node.get_ref().as_ref(), url))
+        });
+        let pairs = pairs.collect::<Option<Vec<_>>>().ok_or(EXPECTED)?;
+        Self::parse(pairs)
+    }
+
+    fn write(&self) -> Option<String> {
+        let pairs = self.iter().map(|(node, authority)| {
+            let url = quote(&format!("http://{authority}"));
+            format!("{node} = {url}")
+        });
+        let pairs = pairs.collect::<Vec<_>>();
+        match pairs.as_slice() {
+            [] => Some("{}".to_owned()),
+            pairs => Some(format!("{{ {} }}", pairs.join(", "))),
+        }
     }
 }
 

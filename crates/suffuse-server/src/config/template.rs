@@ -19,6 +19,9 @@ fn section_doc(section: &str) -> &'static str {
         }
         "transport" => "Connections.",
         "session" => "Sessions, and what is kept for them.",
+        "cluster" => {
+            "Other servers, to which requests for their sessions are forwarded if a balancer is not sticky."
+        }
         "drain" => {
             "How the server is emptied before it stops, so that clients move to others bit by bit."
         }

@@ -41,7 +41,7 @@ pub(super) async fn answer(connection: &Connection, request: &request::Parts) ->
     if !connection.listener.has_admin || request.uri.path() != PATH {
         return None;
     }
-    if let Err(refusal) = authorize(connection, &request.headers).await {
+    if let Err(refusal) = authorize(connection, request).await {
         return Some(*refusal);
     }
     let shared = &connection.shared;
@@ -104,7 +104,8 @@ fn progress(status: StatusCode, progress: DrainProgress) -> Answer {
 }
 
 /// Checks who asks. A wrong password costs as much time as one of a client, and is limited like it.
-async fn authorize(connection: &Connection, headers: &HeaderMap) -> Result<(), Box<Answer>> {
+async fn authorize(connection: &Connection, request: &request::Parts) -> Result<(), Box<Answer>> {
+    let headers = &request.headers;
     let refuse = |status, text: &str| Err(Box::new(sentence(status, text)));
     if headers.contains_key(header::ORIGIN) {
         return refuse(StatusCode::FORBIDDEN, "pages may not do this");
@@ -131,7 +132,7 @@ async fn authorize(connection: &Connection, headers: &HeaderMap) -> Result<(), B
     });
     if !check.await.unwrap_or(false) {
         let code = ResponseCode::AUTHENTICATION_FAILED;
-        let address = client_address(connection, headers);
+        let address = client_address(connection, request);
         tokio::time::sleep(shared.guesses.pause(code, address, Instant::now())).await;
         return refuse(
             StatusCode::UNAUTHORIZED,

@@ -39,10 +39,17 @@ pub(super) struct Connection {
     pub(super) peer: SocketAddr,
     pub(super) local: SocketAddr,
     /// Set by the request that becomes a WebSocket.
-    pub(super) pending: Mutex<Option<Pending>>,
+    pending: Mutex<Option<Pending>>,
     has_request: AtomicBool,
     /// There are as many connections as there may be: all requests are refused.
     pub(super) is_surplus: bool,
+}
+
+impl Connection {
+    /// Says what the connection becomes after the answer.
+    pub(super) fn hand_over(&self, pending: Pending) {
+        *self.pending.lock().unwrap_or_else(PoisonError::into_inner) = Some(pending);
+    }
 }
 
 /// How a connection stopped being HTTP.
@@ -78,7 +85,7 @@ pub(crate) async fn serve(
         .unwrap_or_else(PoisonError::into_inner)
         .take();
     match pending {
-        Some(pending) => pending.start(stream, &early),
+        Some(pending) => pending.start(stream, early),
         None => linger(stream).await,
     }
 }

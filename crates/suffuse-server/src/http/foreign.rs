@@ -4,9 +4,12 @@
 //! shows that the load balancer is not sticky. It is answered without a look at the sessions, and counted:
 //! for each configured node, and for all others together, so that made-up tokens take no memory.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use prometheus_client::metrics::counter::Counter;
@@ -35,6 +38,9 @@ pub(crate) struct Foreign {
     /// All requests that name a session, of which the foreign ones are a share.
     all: Counter,
     all_reported: AtomicU64,
+    /// What forwarding has cost since the last report: requests, and microseconds on the way.
+    forwarded: AtomicU64,
+    forwarded_micros: AtomicU64,
 }
 
 /// The requests for one node.
@@ -81,6 +87,8 @@ impl Foreign {
             example: Mutex::new(None),
             all: metrics.session_requests.clone(),
             all_reported: AtomicU64::new(0),
+            forwarded: AtomicU64::new(0),
+            forwarded_micros: AtomicU64::new(0),
         }
     }
 
@@ -101,6 +109,25 @@ impl Foreign {
         self.others.counter.inc();
         *self.example.lock().unwrap_or_else(PoisonError::into_inner) = Some(node);
         Owner::Other
+    }
+
+    /// Notes that a request was forwarded, and how much longer it took for that.
+    pub(super) fn on_forwarded(&self, added: Duration, metrics: &Metrics) {
+        let micros = u64::try_from(added.as_micros()).unwrap_or(u64::MAX);
+        self.forwarded.fetch_add(1, Ordering::Relaxed);
+        self.forwarded_micros.fetch_add(micros, Ordering::Relaxed);
+        metrics.forward_seconds.observe(added.as_secs_f64());
+    }
+
+    /// Returns what became of the requests.
+    fn outcome(&self) -> String {
+        let forwarded = self.forwarded.swap(0, Ordering::Relaxed);
+        let micros = self.forwarded_micros.swap(0, Ordering::Relaxed);
+        if forwarded == 0 {
+            return "They were refused, and their clients connect again".to_owned();
+        }
+        let millis = micros as f64 / forwarded as f64 / 1000.0;
+        format!("{forwarded} were forwarded (+{millis:.1} ms), the others refused")
     }
 
     /// Returns what to tell the operator of the time since the last report, if there is something.
@@ -131,10 +158,11 @@ impl Foreign {
         }
         Some(format!(
             "of {all} polls, sends and reconnections in the last minute that arrived at node {here}, {}: the load \
-             balancer is not sticky, or somebody makes tokens up. They were refused, and their clients connect again. \
+             balancer is not sticky, or somebody makes tokens up. {outcome}. \
              Route by the first three characters of the header or query parameter `c`; see docs/operations.md",
             shares.join(", and "),
             here = self.node,
+            outcome = self.outcome(),
         ))
     }
 }

@@ -5,7 +5,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request};
 use suffuse_broker::{Opening, Transport};
 use suffuse_proto::{
     ResponseCode,
@@ -17,6 +17,7 @@ use super::{
     client_address,
     connection::Connection,
     foreign::Owner,
+    forward::Received,
     unavailable,
 };
 use crate::{
@@ -39,10 +40,10 @@ pub(super) enum NoLink {
 pub(super) async fn open(
     connection: &Connection,
     transport: Transport,
-    headers: &HeaderMap,
+    source: &request::Parts,
     parameters: &Parameters,
 ) -> Result<(Link, Accepted), NoLink> {
-    let address = client_address(connection, headers);
+    let address = client_address(connection, source);
     let shared = &connection.shared;
     if shared.is_stopping() {
         return Err(NoLink::Answer(Box::new(unavailable())));
@@ -127,14 +128,17 @@ fn refuse(connection: &Connection, error: &HandshakeError) -> NoLink {
 }
 
 /// Returns the address of the client behind a request, as far as it can be known.
-pub(super) fn client_address(connection: &Connection, headers: &HeaderMap) -> IpAddr {
+pub(super) fn client_address(connection: &Connection, request: &request::Parts) -> IpAddr {
+    if let Some(Received(passage)) = request.extensions.get::<Received>() {
+        return passage.client;
+    }
     let Listener {
         trusted_proxies,
         forwarded_header,
         ..
     } = &*connection.listener;
     let sender = connection.peer.ip();
-    let client = client_address::find(sender, headers, trusted_proxies, *forwarded_header);
+    let client = client_address::find(sender, &request.headers, trusted_proxies, *forwarded_header);
     if client.ignored {
         connection.shared.metrics.ignored_forwarding_headers.inc();
     }

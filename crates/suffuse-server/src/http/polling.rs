@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, StatusCode, header, request};
+use http::{HeaderName, StatusCode, header, request};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use suffuse_broker::Transport;
@@ -34,7 +34,7 @@ pub(super) async fn answer(
     let parameters = parameters(request, Transport::HttpPolling);
     let sequence = parameters.get("s").and_then(|text| text.parse().ok());
     match parameters.get("m") {
-        Some("0") => connect(connection, &request.headers, &parameters).await,
+        Some("0") => connect(connection, request, &parameters).await,
         Some("1") => match find(connection, &parameters) {
             Some(link) => reply(
                 link.poll(sequence, connection.shared.limits.poll_hold)
@@ -54,9 +54,13 @@ pub(super) async fn answer(
     }
 }
 
-async fn connect(connection: &Connection, headers: &HeaderMap, parameters: &Parameters) -> Answer {
+async fn connect(
+    connection: &Connection,
+    request: &request::Parts,
+    parameters: &Parameters,
+) -> Answer {
     let response =
-        match opening::open(connection, Transport::HttpPolling, headers, parameters).await {
+        match opening::open(connection, Transport::HttpPolling, request, parameters).await {
             Ok((link, accepted)) => {
                 let dialect = accepted.version.dialect();
                 connection

@@ -5,6 +5,7 @@
 mod balancers;
 mod cors;
 mod drain;
+mod forwarding;
 mod garbage;
 mod handshake;
 mod http;
