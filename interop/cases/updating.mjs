@@ -47,20 +47,43 @@ export const cases = {
 
     async 'updates under comparisons of values'(t) {
         const { is, admin } = await constrained(t, 'c/b');
-        const int64 = t.diffusion.datatypes.int64();
-        const { GT, LT } = t.diffusion.topicUpdate.UpdateConstraintOperator;
+        const [int64, double, string] = [t.diffusion.datatypes.int64(), t.diffusion.datatypes.double(), t.diffusion.datatypes.string()];
+        const { EQ, NE, GT, GE, LT, LE } = t.diffusion.topicUpdate.UpdateConstraintOperator;
         const set = (value, constraint) => admin.topicUpdate.set('c/number', int64, value, { constraint, specification: t.topic('INT64') });
         await set(5);
-        same(await set(6, is.value(GT, 4, int64)), EXISTS, 'when it is greater');
-        same(await refusal(set(7, is.value(LT, 6, int64)), 'not less'), UNSATISFIED_CONSTRAINT, 'the reason');
+        const holding = [is.value(GT, 4, int64), is.value(GE, 5, int64), is.value(EQ, 5, int64), is.value(NE, 6, int64), is.value(LT, 5.5, double), is.value(LE, 5, int64)];
+        for (const constraint of holding) same(await set(5, constraint), EXISTS, 'when it compares');
+        const failing = [is.value(GT, 5, int64), is.value(GE, 6, int64), is.value(EQ, 6, int64), is.value(NE, 5, int64), is.value(LT, 5, int64), is.value(LE, 4.5, double)];
+        for (const constraint of failing) same(await refusal(set(7, constraint), 'it does not compare'), UNSATISFIED_CONSTRAINT, 'the reason');
+        const between = is.value(GT, 1, int64).and(is.value(LT, 9, int64));
+        same(await set(6, between), EXISTS, 'when both hold');
+        same(await refusal(set(7, is.value(GT, 6, int64).or(is.value(LT, 6, int64))), 'none holds'), UNSATISFIED_CONSTRAINT, 'the reason');
+
+        const text = (value, constraint) => admin.topicUpdate.set('c/text', string, value, { constraint, specification: t.topic('STRING') });
+        await text('12');
+        same(await text('12', is.value(EQ, '12', string).and(is.value(NE, 'a', string))), EXISTS, 'when the text is');
+        same(await text('thirteen', is.value(GT, 5, int64)), EXISTS, 'when the text is a number');
+        same(await refusal(text('x', is.value(GT, 5, int64)), 'the text is no number'), UNSATISFIED_CONSTRAINT, 'the reason');
     },
 
     async 'updates under constraints of parts of JSON values'(t) {
-        const { is, set } = await constrained(t, 'c/c');
-        await set({ a: 2, b: 'x' });
-        const part = is.jsonValue().with('/a', 2, t.diffusion.datatypes.int64()).without('/c');
-        same(await set({ a: 3 }, part), EXISTS, 'when a part of the value is');
+        const { is, set, admin } = await constrained(t, 'c/c');
+        const { GE, LT, EQ } = t.diffusion.topicUpdate.UpdateConstraintOperator;
+        const [int64, string] = [t.diffusion.datatypes.int64(), t.diffusion.datatypes.string()];
+        const value = { a: 2, b: 'x', list: [1, { deep: 'y' }], none: null };
+        await set(value);
+        const part = is.jsonValue().with('/a', 2, int64).without('/c');
+        same(await set(value, part), EXISTS, 'when a part of the value is');
+        const compared = is.jsonValue().with('/a', 2, GE, int64).with('/list/1/deep', 'y', EQ, string).without('/list/2');
+        same(await set(value, compared), EXISTS, 'when parts compare');
+        same(await refusal(set(4, is.jsonValue().with('/a', 2, LT, int64)), 'it is not less'), UNSATISFIED_CONSTRAINT, 'the reason');
+        same(await refusal(set(4, is.jsonValue().without('/none')), 'null is there'), UNSATISFIED_CONSTRAINT, 'the reason');
+        same(await set({ a: 3 }, is.noTopic().or(part)), EXISTS, 'when one of two holds');
         same(await refusal(set(4, is.jsonValue().without('/a')), 'the part is there'), UNSATISFIED_CONSTRAINT, 'the reason');
+
+        const stream = constraint => admin.topicUpdate.createUpdateStream('c/c', t.json, { constraint });
+        same(await refusal(stream(is.jsonValue().with('/a', 2, int64)).set(1), 'another part'), UNSATISFIED_CONSTRAINT, 'the reason');
+        same(await stream(is.jsonValue().with('/a', 3, int64)).set({ a: 4 }), EXISTS, 'a stream under a constraint');
     },
 
     async 'updates by a stream'(t) {

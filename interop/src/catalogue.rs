@@ -353,9 +353,9 @@ pub const CATALOGUE: &[Group] = &[
         title: "Updating",
         features: &[
             Feature::new("is refused an update of no topic or of another type", NODE),
-            Feature::new("updates under constraints of topics and values", ONCE),
-            Feature::new("updates under comparisons of values", ONCE),
-            Feature::new("updates under constraints of parts of JSON values", ONCE),
+            Feature::new("updates under constraints of topics and values", NODE),
+            Feature::new("updates under comparisons of values", NODE),
+            Feature::new("updates under constraints of parts of JSON values", NODE),
             Feature::new("updates by a stream", NODE),
             Feature::new("is told that a stream has ended", NODE),
             Feature::new("updates by a JSON patch", ONCE),
