@@ -55,6 +55,7 @@ routes! {
     StreamApplyDelta => update_stream::apply_delta,
     StreamAddTopic => update_stream::add_topic,
     StreamAddAndSetTopic => update_stream::add_and_set_topic,
+    ApplyJsonPatch => topic_update::apply_json_patch,
     ListGlobalPermissions => security::list_global_permissions,
     ListPathPermissions => security::list_path_permissions,
     UnsubscribeAll => topics::unsubscribe_all,

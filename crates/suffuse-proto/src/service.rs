@@ -235,7 +235,7 @@ services! { $
     147 up     (16..)   RemoveTopicMetricCollector       (Opaque)                              -> Opaque;
     148 up     (16..)   ListTopicMetricCollectors        (Opaque)                              -> Opaque;
     149 up     (17..)   FetchJmxValues                   (Opaque)                              -> Opaque;
-    151 up     (17..)   ApplyJsonPatch                   (Opaque)                              -> Opaque;
+    151 up     (17..)   ApplyJsonPatch                   (topic_update::ApplyJsonPatchRequest) -> topic_update::PatchResult;
     157 up     (18..)   CreateRemoteServer               (Opaque)                              -> Opaque;
     158 up     (18..)   RemoveRemoteServer               (Opaque)                              -> Opaque;
     159 up     (18..)   ReplaceLicence                   (Opaque)                              -> Opaque;

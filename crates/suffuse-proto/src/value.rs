@@ -13,6 +13,7 @@ use crate::specification::TopicType;
 pub mod cbor;
 pub mod delta;
 pub mod json;
+pub mod patch;
 pub mod primitive;
 pub mod record;
 

@@ -15,7 +15,10 @@ use suffuse_proto::{
         security::{ListPathPermissionsRequest, PermissionIds},
         session_properties::OwnProperties,
         topic_control::{AddTopicRequest, AddTopicResult, RemoveTopicsRequest, RemovedTopics},
-        topic_update::{AddAndSetTopicRequest, SetTopicRequest, UpdateConstraint},
+        topic_update::{
+            AddAndSetTopicRequest, ApplyJsonPatchRequest, PatchResult, SetTopicRequest,
+            UpdateConstraint,
+        },
         topics::{
             FetchRequest, FetchResult, FetchedTopic, PathBound, SelectionRequest, SizeInfo,
             SubscriptionNotice, UnsubscribeAllRequest, UnsubscriptionNotice,
@@ -248,6 +251,15 @@ fn request_fields(service: ServiceId, body: &Bytes, version: Version) -> Value {
             joined(fields, constraint_fields(&constraint, version))
         }
         144 => json!({ "path": read::<ListPathPermissionsRequest>(body, version).path }),
+        151 => {
+            let ApplyJsonPatchRequest {
+                path,
+                patch,
+                constraint,
+            } = read(body, version);
+            let fields = json!({ "path": path, "patch": patch });
+            joined(fields, constraint_fields(&constraint, version))
+        }
         199 => json!({ "selector": read::<UnsubscribeAllRequest>(body, version).selector }),
         _ => json!({}),
     }
@@ -287,6 +299,9 @@ fn response_fields(service: ServiceId, body: &Bytes, version: Version) -> Value 
             joined(json!({ "result": topic as u8 }), created_fields(&created))
         }
         143 | 144 => json!({ "permissions": read::<PermissionIds>(body, version).0 }),
+        151 => {
+            json!({ "failed_operation": read::<PatchResult>(body, version).failed_operation })
+        }
         202 => json!({ "properties": read::<OwnProperties>(body, version).0 }),
         _ => json!({}),
     }

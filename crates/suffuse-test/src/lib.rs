@@ -29,7 +29,7 @@ pub use client::Client;
 pub use connection::Connection;
 pub use replica::{Replica, Subscription};
 pub use requests::{
-    add, add_and_set, binary, create_stream, double, fetch, int64, json, record, remove, select,
-    select_in, set, set_if, specification, stream_add, stream_delta, stream_set, string,
+    add, add_and_set, binary, create_stream, double, fetch, int64, json, patch, record, remove,
+    select, select_in, set, set_if, specification, stream_add, stream_delta, stream_set, string,
 };
 pub use sim::{Connecting, PASSWORD, Sim, principals};

@@ -6,7 +6,9 @@ use suffuse_proto::{
     codec::BitSet,
     services::{
         topic_control::{AddTopicRequest, RemoveTopicsRequest},
-        topic_update::{AddAndSetTopicRequest, SetTopicRequest, UpdateConstraint},
+        topic_update::{
+            AddAndSetTopicRequest, ApplyJsonPatchRequest, SetTopicRequest, UpdateConstraint,
+        },
         topics::{FetchRequest, SelectionRequest},
         update_stream::{
             CreateUpdateStreamRequest, StreamAddTopicRequest, StreamDeltaRequest, StreamSetRequest,
@@ -141,6 +143,16 @@ pub fn add_and_set(path: &str, specification_text: &str, value: Bytes) -> AddAnd
         path: path.to_owned(),
         specification: specification(specification_text),
         value,
+        constraint: UpdateConstraint::Unconstrained,
+    }
+}
+
+/// Patches a JSON value.
+#[must_use]
+pub fn patch(path: &str, patch: &str) -> ApplyJsonPatchRequest {
+    ApplyJsonPatchRequest {
+        path: path.to_owned(),
+        patch: patch.to_owned(),
         constraint: UpdateConstraint::Unconstrained,
     }
 }

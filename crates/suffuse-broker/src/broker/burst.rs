@@ -12,8 +12,9 @@ use suffuse_proto::{
     Service as _,
     message::ServiceId,
     service::{
-        AddAndSetTopic, CheckUpdateStream, CreateUpdateStream, CreateUpdateStreamAndSet, SetTopic,
-        StreamAddAndSetTopic, StreamAddTopic, StreamApplyDelta, StreamSetTopic,
+        AddAndSetTopic, ApplyJsonPatch, CheckUpdateStream, CreateUpdateStream,
+        CreateUpdateStreamAndSet, SetTopic, StreamAddAndSetTopic, StreamAddTopic, StreamApplyDelta,
+        StreamSetTopic,
     },
     specification::Conflation,
 };
@@ -27,7 +28,7 @@ const UPDATES_MAX: usize = 64;
 const BYTES_MAX: usize = 16 << 10;
 
 /// The services that can only add a topic, publish and answer.
-const UPDATES: [ServiceId; 9] = [
+const UPDATES: [ServiceId; 10] = [
     SetTopic::ID,
     AddAndSetTopic::ID,
     CreateUpdateStream::ID,
@@ -37,6 +38,7 @@ const UPDATES: [ServiceId; 9] = [
     StreamApplyDelta::ID,
     StreamAddTopic::ID,
     StreamAddAndSetTopic::ID,
+    ApplyJsonPatch::ID,
 ];
 
 /// Updates that are not published yet.

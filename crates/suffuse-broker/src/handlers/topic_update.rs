@@ -5,9 +5,15 @@ use suffuse_proto::{
     ErrorReason, Path, TopicSpecification, TopicType,
     services::{
         topic_control::AddTopicResult,
-        topic_update::{AddAndSetTopicRequest, SetTopicRequest, UpdateConstraint},
+        topic_update::{
+            AddAndSetTopicRequest, ApplyJsonPatchRequest, PatchResult, SetTopicRequest,
+            UpdateConstraint,
+        },
     },
-    value,
+    value::{
+        self,
+        patch::{Patch, PatchError},
+    },
 };
 
 use super::{
@@ -56,6 +62,40 @@ pub(crate) fn add_and_set_topic(
         stream: None,
     });
     Ok(result)
+}
+
+pub(crate) fn apply_json_patch(
+    broker: &mut Broker,
+    caller: &Caller,
+    request: ApplyJsonPatchRequest,
+) -> Answer<PatchResult> {
+    let target = Target::find(broker, caller, &request.path, TopicType::JSON)?;
+    update::check(broker, &target.path, &request.constraint)?;
+    let patch = Patch::parse(&request.patch)
+        .map_err(|error| ErrorReason::INVALID_JSON_PATCH.with(error.to_string()))?;
+    let topic = broker.topics.get(target.key);
+    let Some(value) = topic.and_then(|topic| topic.value.as_ref()) else {
+        return Err(ErrorReason::PATCH_NOT_APPLICABLE
+            .with("the topic has no value that could be patched: set a value first"));
+    };
+    let patched = match patch.apply(value, broker.settings.message_bytes_max) {
+        Ok(patched) => patched,
+        Err(PatchError::Operation(index)) => {
+            let failed_operation = i32::try_from(index).unwrap_or(i32::MAX);
+            return Ok(PatchResult { failed_operation });
+        }
+        Err(error @ PatchError::Value(_)) => {
+            return Err(ErrorReason::PATCH_NOT_APPLICABLE.with(error.to_string()));
+        }
+        Err(error) => return Err(ErrorReason::UPDATE_FAILED.with(error.to_string())),
+    };
+    check_value(broker, target.key, &patched)?;
+    broker.commit(Change::SetValue {
+        path: target.path,
+        value: patched,
+        stream: None,
+    });
+    Ok(PatchResult::APPLIED)
 }
 
 /// A topic that the caller may update.

@@ -35,6 +35,31 @@ pub struct AddAndSetTopicRequest {
     pub constraint: UpdateConstraint,
 }
 
+/// Alters the value of a JSON topic by a JSON patch (RFC 6902) if a constraint holds.
+#[derive(Clone, Debug, PartialEq, Eq, Codec)]
+pub struct ApplyJsonPatchRequest {
+    /// Which topic.
+    pub path: String,
+    /// The patch, as a JSON text.
+    pub patch: String,
+    /// What has to hold.
+    pub constraint: UpdateConstraint,
+}
+
+/// What became of a patch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Codec)]
+pub struct PatchResult {
+    /// The index of the first operation that failed, so that nothing was altered; -1 if all were applied.
+    pub failed_operation: i32,
+}
+
+impl PatchResult {
+    /// All operations were applied.
+    pub const APPLIED: Self = Self {
+        failed_operation: -1,
+    };
+}
+
 /// What has to hold for an update to be applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UpdateConstraint {

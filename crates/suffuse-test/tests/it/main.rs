@@ -17,6 +17,7 @@ mod memory;
 mod model;
 mod model_test;
 mod old_dialect;
+mod patching;
 mod permissions;
 mod publishing;
 mod reconnecting;
