@@ -2,8 +2,8 @@
 
     python run.py CASE URL [PID]     the server's URL, and its process id where a case may signal it;
                                      the password of its principals is in SUFFUSE_PASSWORD; where something ends
-                                     TLS before it, the URL with TLS is in SUFFUSE_SECURE_URL, and the issuer of
-                                     the certificate in SSL_CERT_FILE
+                                     TLS before it, the URL with TLS is in SUFFUSE_SECURE_URL. (This client
+                                     takes certificates of issuers that it does not know.)
     python run.py --list             the names of the cases, one a line
 """
 

@@ -70,8 +70,7 @@ impl Case {
         if let Some((url, root)) = scene.secure() {
             command
                 .env("SUFFUSE_SECURE_URL", url)
-                .env("NODE_EXTRA_CA_CERTS", &root)
-                .env("SSL_CERT_FILE", root);
+                .env("NODE_EXTRA_CA_CERTS", root);
         }
         command.envs(scene.forward_proxy().map(|proxy| ("SUFFUSE_PROXY", proxy)));
         command.current_dir(place::interop());

@@ -34,8 +34,8 @@ const TRIES_MAX: usize = 5;
 /// How long a proxy may take until it passes requests on.
 const START_MAX: Duration = Duration::from_secs(15);
 
-/// How long a proxy may take to end, before it is killed.
-const STOP_MAX: Duration = Duration::from_secs(3);
+/// How long a proxy may take to end, before it is killed. Apache gives its children up to 10 s.
+const STOP_MAX: Duration = Duration::from_secs(15);
 
 /// How long to wait before the next look.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -216,10 +216,7 @@ fn words(command: &str) -> impl Iterator<Item = &str> {
 
 fn end(process: &mut Child) {
     // By a signal that it can handle, so that programs of several processes end all of them.
-    let _ = Command::new("kill")
-        .args(["-s", "TERM", &process.id().to_string()])
-        .stderr(Stdio::null())
-        .status();
+    signal("TERM", process.id());
     let deadline = Instant::now() + STOP_MAX;
     while Instant::now() < deadline {
         if !matches!(process.try_wait(), Ok(None)) {
@@ -227,8 +224,26 @@ fn end(process: &mut Child) {
         }
         thread::sleep(LOOK_AGAIN);
     }
+    let children = children_of(process.id());
     let _ = process.kill();
     let _ = process.wait();
+    children.into_iter().for_each(|child| signal("KILL", child));
+}
+
+fn signal(name: &str, process: u32) {
+    // An error means that it has ended already.
+    let _ = Command::new("kill")
+        .args(["-s", name, &process.to_string()])
+        .stderr(Stdio::null())
+        .status();
+}
+
+fn children_of(process: u32) -> Vec<u32> {
+    let list = fs::read_to_string(format!("/proc/{process}/task/{process}/children"));
+    let list = list.unwrap_or_default();
+    list.split_whitespace()
+        .filter_map(|id| id.parse().ok())
+        .collect()
 }
 
 /// Returns the status that a plain GET is answered with.
