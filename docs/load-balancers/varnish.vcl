@@ -6,15 +6,19 @@ import directors;
 import std;
 
 probe ready { .url = "/health/ready"; .interval = 1s; .timeout = 1s; .window = 1; .threshold = 1; .initial = 1; }
+probe live { .url = "/health/live"; .interval = 1s; .timeout = 1s; .window = 1; .threshold = 1; .initial = 1; }
 
 # Longer than transport.poll_hold of the nodes, which is 25 s.
-backend n01 { .host = "127.0.0.1"; .port = "8101"; .probe = ready; .connect_timeout = 2s; .first_byte_timeout = 60s; .between_bytes_timeout = 60s; }
-backend n02 { .host = "127.0.0.1"; .port = "8102"; .probe = ready; .connect_timeout = 2s; .first_byte_timeout = 60s; .between_bytes_timeout = 60s; }
+backend new_n01 { .host = "127.0.0.1"; .port = "8101"; .probe = ready; .connect_timeout = 2s; .first_byte_timeout = 60s; .between_bytes_timeout = 60s; }
+backend new_n02 { .host = "127.0.0.1"; .port = "8102"; .probe = ready; .connect_timeout = 2s; .first_byte_timeout = 60s; .between_bytes_timeout = 60s; }
+# Sessions of a node: while it is drained it lives, and serves those that it has, but is not ready for new ones.
+backend n01 { .host = "127.0.0.1"; .port = "8101"; .probe = live; .connect_timeout = 2s; .first_byte_timeout = 60s; .between_bytes_timeout = 60s; }
+backend n02 { .host = "127.0.0.1"; .port = "8102"; .probe = live; .connect_timeout = 2s; .first_byte_timeout = 60s; .between_bytes_timeout = 60s; }
 
 sub vcl_init {
   new any = directors.round_robin();
-  any.add_backend(n01);
-  any.add_backend(n02);
+  any.add_backend(new_n01);
+  any.add_backend(new_n02);
 }
 
 sub vcl_recv {

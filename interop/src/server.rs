@@ -136,15 +136,49 @@ impl Server {
         Ok(self.process.wait()?)
     }
 
+    /// Begins to drain a development server, with a long wait before sessions are moved.
+    ///
+    /// # Errors
+    /// Fails if the server does not do it.
+    pub fn begin_drain(&self) -> Result<()> {
+        self.ask_drain("POST /admin/drain?wait_ms=600000")
+    }
+
+    /// Ends the drain: the server serves again.
+    ///
+    /// # Errors
+    /// Fails if the server does not do it.
+    pub fn abort_drain(&self) -> Result<()> {
+        self.ask_drain("DELETE /admin/drain")
+    }
+
+    fn ask_drain(&self, request: &str) -> Result<()> {
+        // admin:password
+        let who = "Authorization: Basic YWRtaW46cGFzc3dvcmQ=";
+        let answer = self.ask(&format!(
+            "{request} HTTP/1.0\r\n{who}\r\nContent-Length: 0\r\n\r\n"
+        ))?;
+        ensure!(
+            answer.contains(" 200 ") || answer.contains(" 202 "),
+            "{request}: {answer}"
+        );
+        Ok(())
+    }
+
+    fn ask(&self, request: &str) -> Result<String> {
+        let mut stream = TcpStream::connect(self.address())?;
+        stream.write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+
     /// Returns the value of a metric, over all its labels.
     ///
     /// # Errors
     /// Fails if the server does not tell it.
     pub fn metric(&self, name: &str) -> Result<u64> {
-        let mut stream = TcpStream::connect(self.address())?;
-        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
+        let answer = self.ask("GET /metrics HTTP/1.0\r\n\r\n")?;
         let values: Vec<u64> = answer
             .lines()
             .filter_map(|line| value_of(name, line))

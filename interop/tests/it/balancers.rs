@@ -234,6 +234,7 @@ fn check(kind: Kind) {
         for server in &servers {
             server.check_owned().unwrap();
         }
+        crowd = while_drained(kind, &servers[0], &proxy, on_first, crowd).await;
         let (gone, stay): (Vec<_>, Vec<_>) = crowd
             .drain(..)
             .partition(|member| member.session.id().server == on_first);
@@ -265,6 +266,36 @@ fn check(kind: Kind) {
         each(stay.into_iter().map(|member| member.work(3))).await;
     });
     servers[1].check_running().unwrap();
+}
+
+/// While a node is drained its sessions go on, and new ones go elsewhere.
+async fn while_drained(
+    kind: Kind,
+    server: &Server,
+    proxy: &Proxy,
+    node: i64,
+    crowd: Vec<Member>,
+) -> Vec<Member> {
+    server.begin_drain().unwrap();
+    let begin = Instant::now();
+    let mut elsewhere = 0;
+    // nginx does not ask whether a node is ready.
+    while kind != Kind::Nginx && elsewhere < 4 {
+        let session = Session::builder().url(proxy.url()).open().await.unwrap();
+        elsewhere = if session.id().server == node {
+            0
+        } else {
+            elsewhere + 1
+        };
+        session.close().await;
+        assert!(
+            begin.elapsed() < PATIENCE,
+            "sessions still go to a node that is drained"
+        );
+    }
+    let crowd = each(crowd.into_iter().map(|member| member.work(4))).await;
+    server.abort_drain().unwrap();
+    crowd
 }
 
 /// Runs all at the same time.
