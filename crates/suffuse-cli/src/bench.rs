@@ -1,7 +1,8 @@
 //! `suffuse bench`: what a server costs, measured from outside.
 //!
 //! The server is a process of its own, as users run it; its CPU time and memory are what the system says of
-//! that process. The clients are as light as they can be: one thread, readiness events, frames by hand.
+//! that process. The clients are as light as they can be: one thread, readiness events, frames by hand; only
+//! `storm` uses those of `suffuse-client`.
 //!
 //! ```text
 //!  scenario (fan_out, connect, start, topics)
@@ -23,6 +24,7 @@ mod measured;
 mod process;
 mod requests;
 mod start;
+mod storm;
 mod topics;
 mod wire;
 
@@ -40,6 +42,8 @@ enum Scenario {
     Connect(connect::ConnectArgs),
     /// Measure updates of one topic to many subscribers
     FanOut(fan_out::FanOutArgs),
+    /// Measure how soon sessions are back that all lose their connection at once
+    ReconnectStorm(storm::StormArgs),
     /// Measure many topics: adding them, their memory, subscribing to some
     Topics(topics::TopicsArgs),
     /// The program that `fan-out --baseline` compares with
@@ -52,6 +56,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
         Scenario::Start(args) => start::run(args),
         Scenario::Connect(args) => connect::run(args),
         Scenario::FanOut(args) => fan_out::run(args),
+        Scenario::ReconnectStorm(args) => storm::run(args),
         Scenario::Topics(args) => topics::run(args),
         Scenario::Bare(args) => bare::run(args),
     };
