@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 
 import diffusion.datatypes as types
 from diffusion import Credentials, Session
@@ -16,7 +17,16 @@ from diffusion.features.topics import ValueStreamHandler
 from diffusion.session.session_attributes import ReconnectionStrategyImpl, SessionAttributes
 
 
+# How long nothing may come before an application would give a session up: this client sometimes does not
+# notice that its new connection is lost as well.
+SILENCE_SECONDS_MAX = 10
+
+last_said = time.monotonic()
+
+
 def say(*words):
+    global last_said
+    last_said = time.monotonic()
     print(json.dumps(words), flush=True)
 
 
@@ -51,6 +61,9 @@ class Follower:
         self.session = session
         while not str(session.state).startswith("State.CLOSED"):
             await asyncio.sleep(0.05)
+            if time.monotonic() - last_said > SILENCE_SECONDS_MAX:
+                say("closed", f"silent, although it is {session.state}")
+                return
         say("closed", str(session.state))
 
     async def publish(self):

@@ -129,7 +129,9 @@ impl Followed {
             };
             bail!("`{path}` was {number} after {last}: {what}");
         }
-        self.left_out += (number - last).saturating_sub(1);
+        if self.epochs > 1 {
+            self.left_out += (number - last).saturating_sub(1);
+        }
         self.last = number;
         self.is_new = false;
         self.values += 1;

@@ -55,7 +55,7 @@ impl Broker {
             session.continuity = Continuity::Resumed;
             ResponseCode::RECONNECTED
         } else {
-            self.start_anew(key, Continuity::anew_over(opening.transport));
+            self.start_anew(key, Continuity::Anew);
             ResponseCode::RECONNECTED_WITH_MESSAGE_LOSS
         };
         self.connect_again(key, link, code, now);

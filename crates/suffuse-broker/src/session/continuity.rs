@@ -13,20 +13,10 @@ pub(crate) enum Continuity {
     Whole,
     /// It went on over another connection.
     Resumed,
-    /// It started anew over a WebSocket.
+    /// It started anew over another connection.
     Anew,
     /// Some that were for the client are dropped.
     Broken,
-}
-
-impl Continuity {
-    /// Returns what holds when the session starts anew.
-    pub(crate) fn anew_over(transport: Transport) -> Self {
-        match transport {
-            Transport::WebSocket => Self::Anew,
-            Transport::HttpPolling => Self::Whole,
-        }
-    }
 }
 
 impl Session {
@@ -50,8 +40,8 @@ impl Session {
         self.is_javascript() && self.continuity == Continuity::Resumed
     }
 
-    /// Returns whether the client may have received more than it says: JavaScript does not count messages that
-    /// come right behind an answer which tells it to start anew. A poll never has both.
+    /// Returns whether the client may not know how many messages it has received: JavaScript that starts anew
+    /// leaves out messages that come right behind the answer, and counts some of the connection before.
     fn counts_wrongly(&self) -> bool {
         self.is_javascript() && self.continuity == Continuity::Anew
     }
