@@ -81,7 +81,7 @@ fn close(mut client: Client) -> Option<Client> {
 #[test]
 fn topics_are_removed_when_their_policy_says() {
     use Act::{BobCloses, BobConnects, CreatorCloses, Set, Subscribe, Unsubscribe};
-    let cases: &[Case] = &[
+    let cases: &[Case<'_>] = &[
         ("when no updates for 5s", &[], Some(5)),
         ("when no updates for 5s", &[(2, Set), (4, Set)], Some(9)),
         ("when no updates for 5s after 10s", &[], Some(10)),
