@@ -9,10 +9,12 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use suffuse_client::{
-    Builder, ConnectEvent, FixedInterval, Reconnect, Session, SessionState, TopicSpecification,
-    TopicType,
+    Builder, ConnectEvent, FixedInterval, Reconnect, RequestError, Session, SessionState,
+    TopicSpecification, TopicType,
     Transport::{self, HttpPolling, WebSocket},
+    keys,
     streams::ValueStream,
 };
 use suffuse_server::Server;
@@ -61,7 +63,7 @@ async fn expect(stream: &mut ValueStream<i64>, value: i64, context: &str) {
 }
 
 async fn add_and_stream(session: &Session, path: &str) -> ValueStream<i64> {
-    let specification = TopicSpecification::new(TopicType::INT64);
+    let specification = TopicSpecification::new(TopicType::INT64).with(keys::CONFLATION, "off");
     session.topics().add(path, specification).await.unwrap();
     session.topics().stream(path).await.unwrap()
 }
@@ -177,4 +179,53 @@ async fn cut_at_random(transports: &[Transport]) {
     within(session.ping()).await.expect(&context);
     println!("{context}: {value} values, {} cuts", cutter.cuts());
     within(server.stop()).await;
+}
+
+/// So many that every cut finds many without an answer. Beyond the messages that the server keeps, 256, it may
+/// say that answers are lost.
+#[tokio::test]
+async fn requests_that_are_under_way_are_done_once_or_told_to_be_lost() {
+    const LAST: i64 = -1;
+    for (transport, count) in [(WebSocket, 200), (HttpPolling, 200), (HttpPolling, 1000)] {
+        let server = start().await;
+        let cutter = Cutter::start(server.addresses()[0], 3).await;
+        let session = within(through(&cutter, &server, &[transport]).open())
+            .await
+            .unwrap();
+        let steady = connect(&server, WebSocket).await;
+        let mut seen = add_and_stream(&steady, "a").await;
+        cutter.cut_within(BYTES_MAX);
+        let sets = (1..=count).map(|value| {
+            let session = session.clone();
+            async move { (value, session.topics().set("a", &value).await) }
+        });
+        let results = within(join_all(sets)).await;
+        within(steady.topics().set("a", &LAST)).await.unwrap();
+        let mut values = Vec::new();
+        while values.last() != Some(&LAST) {
+            values.push(within(seen.next()).await.unwrap().value.unwrap());
+        }
+        values.pop();
+        // Futures that wait together are not polled in their order.
+        values.sort_unstable();
+        let total = values.len();
+        values.dedup();
+        assert_eq!(
+            values.len(),
+            total,
+            "{transport}, {count}: something was done twice"
+        );
+        for (value, result) in results {
+            let is_done = values.binary_search(&value).is_ok();
+            match result {
+                Ok(()) => assert!(is_done, "{transport}, {count}: {value} is not done"),
+                Err(error) => assert!(
+                    count > 256 && matches!(error, RequestError::LostInReconnection),
+                    "{transport}, {count}: {value}: {error}"
+                ),
+            }
+        }
+        assert!(cutter.cuts() > 0, "{transport}: {} cuts", cutter.cuts());
+        within(server.stop()).await;
+    }
 }
