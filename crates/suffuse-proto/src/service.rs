@@ -10,7 +10,8 @@ use crate::{
     codec::{Codec, Opaque},
     message::ServiceId,
     services::{
-        security, session_properties, topic_control, topic_update, topics, update_stream, v9,
+        security, session_properties, time_series, topic_control, topic_update, topics,
+        update_stream, v9,
     },
 };
 
@@ -174,7 +175,7 @@ services! { $
     81  up     (9..)    SessionPropertiesListener        (Opaque)                              -> Opaque;
     82  down   (9..)    SessionPropertiesEvent           (Opaque)                              -> Opaque;
     83  up     (9..)    RemoveTopics                     (topic_control::RemoveTopicsRequest)  -> topic_control::RemovedTopics;
-    84  up     (12..)   RangeQuery                       (Opaque)                              -> Opaque;
+    84  up     (12..)   RangeQuery                       (time_series::RangeQueryRequest)        -> time_series::RangeQueryResult;
     85  both   (12..)   SendRequest                      (Opaque)                              -> Opaque;
     86  up     (12..)   SendRequestToSession             (Opaque)                              -> Opaque;
     87  down   (12..)   SubscriptionNotification         (topics::SubscriptionNotice)          -> ();
@@ -187,8 +188,8 @@ services! { $
     96  server (..)     ForwardBetweenServers            (Opaque)                              -> Opaque;
     97  up     (12..)   RequestHandlerRegister           (Opaque)                              -> Opaque;
     98  up     (12..)   RequestHandlerDeregister         (Opaque)                              -> Opaque;
-    99  up     (12..)   TimeSeriesAppend                 (Opaque)                              -> Opaque;
-    100 up     (12..)   TimeSeriesEdit                   (Opaque)                              -> Opaque;
+    99  up     (12..)   TimeSeriesAppend                 (time_series::AppendRequest)            -> time_series::EventMetadata;
+    100 up     (12..)   TimeSeriesEdit                   (time_series::EditRequest)              -> time_series::EventMetadata;
     102 up     (12..)   SendRequestToFilter              (Opaque)                              -> Opaque;
     103 down   (12..)   FilterResponse                   (Opaque)                              -> Opaque;
     104 server (..)     ServerInternal104                (Opaque)                              -> Opaque;
@@ -243,7 +244,7 @@ services! { $
     163 up     (18..)   SetConflationByFilter            (Opaque)                              -> Opaque;
     164 up     (18..)   ListRemoteServers                (Opaque)                              -> Opaque;
     165 up     (18..)   CheckRemoteServer                (Opaque)                              -> Opaque;
-    166 up     (19..)   TimeSeriesTimestampAppend        (Opaque)                              -> Opaque;
+    166 up     (19..)   TimeSeriesTimestampAppend        (time_series::TimestampAppendRequest)   -> time_series::EventMetadata;
     168 up     (22..)   SessionFetchQuery                (Opaque)                              -> Opaque;
     170 up     (22..)   GatewayRequest                   (Opaque)                              -> Opaque;
     173 up     (22..)   GatewayRegister                  (Opaque)                              -> Opaque;

@@ -2,6 +2,7 @@
 
 pub mod security;
 pub mod session_properties;
+pub mod time_series;
 pub mod topic_control;
 pub mod topic_update;
 pub mod topics;

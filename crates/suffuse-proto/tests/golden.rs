@@ -14,6 +14,10 @@ use suffuse_proto::{
     services::{
         security::{ListPathPermissionsRequest, PermissionIds},
         session_properties::OwnProperties,
+        time_series::{
+            AppendRequest, EditRequest, EventMetadata, QueryType, Range, RangeQueryRequest,
+            RangeQueryResult, TimestampAppendRequest,
+        },
         topic_control::{AddTopicRequest, AddTopicResult, RemoveTopicsRequest, RemovedTopics},
         topic_update::{
             AddAndSetTopicRequest, ApplyJsonPatchRequest, PatchResult, SetTopicRequest,
@@ -179,6 +183,7 @@ fn request_fields(service: ServiceId, body: &Bytes, version: Version) -> Value {
         }
         79 => json!({ "path": read::<v9::SetTopicRequest>(body, version).path }),
         83 => json!({ "selector": read::<RemoveTopicsRequest>(body, version).selector }),
+        84 => range_query_fields(&read(body, version), version),
         87 => {
             let SubscriptionNotice {
                 topic,
@@ -187,6 +192,18 @@ fn request_fields(service: ServiceId, body: &Bytes, version: Version) -> Value {
             } = read(body, version);
             let fields = json!({ "topic": topic.0, "path": path.as_str() });
             joined(fields, specification_fields(&specification))
+        }
+        99 => {
+            let AppendRequest {
+                path, data_type, ..
+            } = read(body, version);
+            json!({ "path": path, "data_type": data_type })
+        }
+        100 => {
+            let EditRequest {
+                path, data_type, ..
+            } = read(body, version);
+            json!({ "path": path, "data_type": data_type })
         }
         112 => {
             let AddTopicRequest {
@@ -260,6 +277,12 @@ fn request_fields(service: ServiceId, body: &Bytes, version: Version) -> Value {
             let fields = json!({ "path": path, "patch": patch });
             joined(fields, constraint_fields(&constraint, version))
         }
+        166 => {
+            let TimestampAppendRequest {
+                path, data_type, ..
+            } = read(body, version);
+            json!({ "path": path, "data_type": data_type })
+        }
         199 => json!({ "selector": read::<UnsubscribeAllRequest>(body, version).selector }),
         _ => json!({}),
     }
@@ -275,6 +298,19 @@ fn response_fields(service: ServiceId, body: &Bytes, version: Version) -> Value 
             json!({ "result": first_byte(&read::<v9::UpdateResult>(body, version), version) })
         }
         83 => json!({ "count": read::<RemovedTopics>(body, version).count }),
+        84 => {
+            let result: RangeQueryResult = read(body, version);
+            assert!(result.events().is_ok(), "every author is declared");
+            json!({ "data_type": result.data_type, "selected": result.selected })
+        }
+        99 | 100 | 166 => {
+            let EventMetadata {
+                sequence,
+                timestamp,
+                author,
+            } = read(body, version);
+            json!({ "sequence": sequence, "timestamp": timestamp, "author": author })
+        }
         112 | 122 => json!({ "result": read::<AddTopicResult>(body, version) as u8 }),
         117 => {
             let FetchResult {
@@ -318,6 +354,28 @@ fn stream_fields(stream: &UpdateStreamId) -> Value {
         stream.partition,
         stream.generation
     ])
+}
+
+fn range_query_fields(request: &RangeQueryRequest, version: Version) -> Value {
+    let points = [request.view, request.edits].map(|Range { anchor, span }| {
+        let types =
+            [anchor.to_bytes(version), span.to_bytes(version)].map(|bytes| bytes.last().copied());
+        [
+            json!([anchor.value(), types[0]]),
+            json!([span.value(), types[1]]),
+        ]
+    });
+    let query_type = match request.query_type {
+        QueryType::Values => 0,
+        QueryType::AllEdits => 1,
+        QueryType::LatestEdits => 2,
+    };
+    json!({
+        "path": request.path,
+        "query_type": query_type,
+        "points": points.concat(),
+        "limit": request.limit,
+    })
 }
 
 fn first_byte(result: &impl Codec, version: Version) -> u8 {
