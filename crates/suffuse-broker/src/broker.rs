@@ -84,7 +84,9 @@ pub struct PublicTopic {
     pub path: Path,
     /// Its type.
     pub topic_type: TopicType,
-    /// Its value.
+    /// The type of its value: of a time series that of its events.
+    pub value_type: TopicType,
+    /// Its value: of a time series that of the last event.
     pub value: Option<Bytes>,
 }
 
@@ -195,7 +197,8 @@ impl Broker {
         let public = readable.map(|topic| PublicTopic {
             path: topic.path.clone(),
             topic_type: topic.kind.specification.topic_type,
-            value: topic.value.clone(),
+            value_type: topic.value_type(),
+            value: topic.current_value().cloned(),
         });
         Some(public.take(limit).collect())
     }
@@ -212,8 +215,18 @@ impl Broker {
                 value,
                 stream,
             } => self.apply_set_value(&path, value, stream),
+            Change::AppendEvent { path, event } => self.apply_append_event(&path, &event),
             Change::RemoveTopic { path } => self.apply_remove_topic(&path),
         }
+    }
+
+    /// Returns the time on the wall, in milliseconds since 1970. Every handshake tells it.
+    pub(crate) fn wall_clock_millis(&self) -> i64 {
+        let (Some(now), Some(clock)) = (self.now, self.clock) else {
+            return 0;
+        };
+        let shown = clock.shown + now.saturating_duration_since(clock.at);
+        i64::try_from(shown.as_millis()).unwrap_or(i64::MAX)
     }
 
     pub(crate) fn effect(&mut self, effect: Effect) {

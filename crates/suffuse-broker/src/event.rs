@@ -6,6 +6,7 @@ use bytes::Bytes;
 use suffuse_proto::{
     Path, ResponseCode, TopicSpecification,
     handshake::{Accepted, ConnectionRequest},
+    services::time_series,
 };
 
 use crate::{Frame, update_stream::StreamInstance};
@@ -183,6 +184,13 @@ pub enum Change {
         value: Bytes,
         /// The update stream that it came through. It stays valid; any other one of the topic ends.
         stream: Option<StreamInstance>,
+    },
+    /// Appends an event to a time series.
+    AppendEvent {
+        /// Which topic.
+        path: Path,
+        /// The event, with the next sequence number and a time not before that of the last event.
+        event: time_series::Event,
     },
     /// Removes a topic.
     RemoveTopic {

@@ -3,6 +3,7 @@
 pub(crate) mod security;
 pub(crate) mod session_properties;
 pub(crate) mod system;
+pub(crate) mod time_series;
 pub(crate) mod topic_control;
 pub(crate) mod topic_update;
 pub(crate) mod topics;
@@ -59,8 +60,5 @@ fn specification(given: &TopicSpecification) -> Answer<TopicSpecification> {
     let specification = given
         .normalised()
         .map_err(|error| invalid(error.to_string()))?;
-    if specification.topic_type == suffuse_proto::TopicType::TIME_SERIES {
-        return Err(invalid("time series topics are not built yet".to_owned()));
-    }
     Ok(specification)
 }

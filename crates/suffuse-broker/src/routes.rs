@@ -12,8 +12,8 @@ use crate::{
     broker::Answer,
     call::{Caller, invoke},
     handlers::{
-        security, session_properties, system, topic_control, topic_update, topics, update_stream,
-        v9,
+        security, session_properties, system, time_series, topic_control, topic_update, topics,
+        update_stream, v9,
     },
 };
 
@@ -44,6 +44,9 @@ routes! {
     UpdateTopicSet => v9::set_topic,
     UpdateTopicDelta => v9::apply_delta,
     RemoveTopics => topic_control::remove_topics,
+    RangeQuery => time_series::range_query,
+    TimeSeriesAppend => time_series::append,
+    TimeSeriesEdit => time_series::edit,
     AddTopic => topic_control::add_topic,
     FetchQuery => topics::fetch,
     SetTopic => topic_update::set_topic,
@@ -56,6 +59,7 @@ routes! {
     StreamAddTopic => update_stream::add_topic,
     StreamAddAndSetTopic => update_stream::add_and_set_topic,
     ApplyJsonPatch => topic_update::apply_json_patch,
+    TimeSeriesTimestampAppend => time_series::timestamp_append,
     ListGlobalPermissions => security::list_global_permissions,
     ListPathPermissions => security::list_path_permissions,
     UnsubscribeAll => topics::unsubscribe_all,

@@ -29,6 +29,10 @@ pub struct Settings {
     pub selections_max: usize,
     /// How many valid update streams a session may have. More are refused with error 106.
     pub update_streams_max: usize,
+    /// How many events a time series keeps at most, whatever its retained range is.
+    pub series_events_max: usize,
+    /// How many bytes these may take together. The last event is kept however large it is.
+    pub series_bytes_max: usize,
     /// How many messages may wait for a session. From half of it updates of a topic are conflated to the last
     /// one; a session that is still over it is closed.
     pub queue_messages_max: usize,
@@ -86,6 +90,8 @@ impl Default for Settings {
             verifications_max: 256,
             selections_max: 10_000,
             update_streams_max: 100_000,
+            series_events_max: 100_000,
+            series_bytes_max: 32 << 20,
             queue_messages_max: 10_000,
             queue_bytes_max: 8 << 20,
             recovery_messages_max: 256,

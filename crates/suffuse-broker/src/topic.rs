@@ -6,17 +6,20 @@ use bytes::Bytes;
 use flate2::Compression as Level;
 use indexmap::IndexMap;
 use suffuse_proto::{
-    Path, TopicSpecification,
+    Path, TopicSpecification, TopicType,
     message::TopicId,
+    services::time_series::Event,
     specification::{Compression, Conflation, Options},
     value,
 };
 
+use self::time_series::{Limits, TimeSeries};
 use crate::{
     fanout::Update, outbox::AnnouncementId, sessions::SessionKey, update_stream::StreamInstance,
 };
 
 pub(crate) mod fetch;
+pub(crate) mod time_series;
 pub(crate) mod tree;
 
 /// Where a topic is in the tree's storage.
@@ -95,10 +98,12 @@ pub(crate) struct Topic {
     pub(crate) id: TopicId,
     pub(crate) path: Path,
     pub(crate) kind: Arc<Kind>,
-    /// The value, if there is one and it is retained.
+    /// The value, if there is one and it is retained. Of a time series: the last event.
     pub(crate) value: Option<Bytes>,
     /// The update stream that is valid.
     pub(crate) update_stream: Option<StreamInstance>,
+    /// The events, if it is a time series.
+    pub(crate) series: Option<Box<TimeSeries>>,
     /// Allocated while there are any.
     pub(crate) subscribers: Option<Box<IndexMap<SessionKey, Subscriber>>>,
     /// The current value for sessions that subscribe, shared until the next update.
@@ -107,12 +112,14 @@ pub(crate) struct Topic {
 
 impl Topic {
     pub(crate) fn new(id: TopicId, path: Path, kind: Arc<Kind>) -> Self {
+        let is_series = kind.specification.topic_type == TopicType::TIME_SERIES;
         Self {
             id,
             path,
             kind,
             value: None,
             update_stream: None,
+            series: is_series.then(Box::default),
             subscribers: None,
             initial: None,
         }
@@ -160,10 +167,27 @@ impl Topic {
         removed
     }
 
+    /// Returns the type of values: of a time series that of its events.
+    pub(crate) fn value_type(&self) -> TopicType {
+        let Kind {
+            specification,
+            options,
+        } = &*self.kind;
+        options.event_type.unwrap_or(specification.topic_type)
+    }
+
+    /// Returns the value: of a time series that of the last event.
+    pub(crate) fn current_value(&self) -> Option<&Bytes> {
+        match &self.series {
+            Some(series) => series.last().map(Event::value),
+            None => self.value.as_ref(),
+        }
+    }
+
     /// Whether bytes are a value that the topic takes (`VALIDATE_VALUES`).
     pub(crate) fn check(&self, value: &[u8]) -> Result<(), value::ValueError> {
         match self.kind.options.validate_values {
-            true => value::validate(self.kind.specification.topic_type, value),
+            true => value::validate(self.value_type(), value),
             false => Ok(()),
         }
     }
@@ -183,38 +207,63 @@ impl Topic {
         let old = self.value.take();
         self.initial = None;
         let update = self.subscribers.is_some().then(|| {
-            let delta = old.filter(|_| self.kind.publishes_deltas() && !is_null);
-            let delta = delta
-                .and_then(|old| value::delta::diff(&old, &new))
-                .map(Bytes::from);
-            Update::new(
-                self.id,
-                self.path.clone(),
-                new.clone(),
-                delta,
-                self.kind.conflation(),
-                self.kind.compression(),
-            )
+            let delta = self.delta(old.as_ref().filter(|_| !is_null), &new);
+            self.update(new.clone(), delta)
         });
         self.value = (is_retained && !is_null).then_some(new);
         update
     }
 
-    /// Returns the current value for a session that subscribes.
+    /// Appends an event to a time series. Returns what has to be published: nothing if nobody watches.
+    pub(crate) fn append(&mut self, event: &Event, limits: Limits) -> Option<Update> {
+        let series = self.series.as_mut()?;
+        let new = series.push(event, self.kind.options.retained_range, limits);
+        let old = self.value.replace(new.clone());
+        self.initial = None;
+        self.subscribers.as_ref()?;
+        let delta = self.delta(old.as_ref(), &new);
+        Some(self.update(new, delta))
+    }
+
+    /// Returns how a value differs from the one before it, if subscribers may get that and it is shorter.
+    fn delta(&self, old: Option<&Bytes>, new: &Bytes) -> Option<Bytes> {
+        let old = old.filter(|_| self.kind.publishes_deltas())?;
+        value::delta::diff(old, new).map(Bytes::from)
+    }
+
+    fn update(&self, value: Bytes, delta: Option<Bytes>) -> Update {
+        Update::new(
+            self.id,
+            self.path.clone(),
+            value,
+            delta,
+            self.kind.conflation(),
+            self.kind.compression(),
+        )
+    }
+
+    /// Returns the current value for a session that subscribes: of a time series a burst of events.
     pub(crate) fn initial(&mut self) -> Option<Arc<Update>> {
-        let value = self.value.as_ref()?;
-        let (conflation, compression) = (self.kind.conflation(), self.kind.compression());
-        let initial = self.initial.get_or_insert_with(|| {
-            Arc::new(Update::new(
-                self.id,
-                self.path.clone(),
-                value.clone(),
-                None,
-                conflation,
-                compression,
-            ))
+        if self.initial.is_none() {
+            self.initial = match &self.series {
+                Some(series) => self.initial_events(&series.initial(&self.kind.options)),
+                None => Some(Arc::new(self.update(self.value.clone()?, None))),
+            };
+        }
+        self.initial.clone()
+    }
+
+    fn initial_events(&self, payloads: &[Bytes]) -> Option<Arc<Update>> {
+        let before = std::iter::once(None).chain(payloads.iter().map(Some));
+        let updates = payloads.iter().zip(before).map(|(payload, before)| {
+            let delta = self.delta(before, payload);
+            Arc::new(self.update(payload.clone(), delta))
         });
-        Some(initial.clone())
+        let mut updates: Vec<_> = updates.collect();
+        match updates.len() {
+            0 | 1 => updates.pop(),
+            _ => Update::burst(updates).map(Arc::new),
+        }
     }
 }
 

@@ -66,7 +66,7 @@ impl<'a> Check<'a> {
     }
 
     fn value(&self) -> Option<&'a [u8]> {
-        self.topic.and_then(|topic| topic.value.as_deref())
+        self.topic?.current_value().map(|value| &**value)
     }
 
     fn topic_type(&self) -> Option<TopicType> {

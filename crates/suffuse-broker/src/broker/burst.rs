@@ -14,7 +14,7 @@ use suffuse_proto::{
     service::{
         AddAndSetTopic, ApplyJsonPatch, CheckUpdateStream, CreateUpdateStream,
         CreateUpdateStreamAndSet, SetTopic, StreamAddAndSetTopic, StreamAddTopic, StreamApplyDelta,
-        StreamSetTopic,
+        StreamSetTopic, TimeSeriesAppend, TimeSeriesEdit, TimeSeriesTimestampAppend,
     },
     specification::Conflation,
 };
@@ -28,7 +28,7 @@ const UPDATES_MAX: usize = 64;
 const BYTES_MAX: usize = 16 << 10;
 
 /// The services that can only add a topic, publish and answer.
-const UPDATES: [ServiceId; 10] = [
+const UPDATES: [ServiceId; 13] = [
     SetTopic::ID,
     AddAndSetTopic::ID,
     CreateUpdateStream::ID,
@@ -39,6 +39,9 @@ const UPDATES: [ServiceId; 10] = [
     StreamAddTopic::ID,
     StreamAddAndSetTopic::ID,
     ApplyJsonPatch::ID,
+    TimeSeriesAppend::ID,
+    TimeSeriesEdit::ID,
+    TimeSeriesTimestampAppend::ID,
 ];
 
 /// Updates that are not published yet.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use suffuse_proto::{
-    Path, TopicSpecification, message::TopicId, services::topics::UnsubscriptionReason,
+    Path, TopicSpecification,
+    message::TopicId,
+    services::{time_series, topics::UnsubscriptionReason},
     topic_message,
 };
 
@@ -51,6 +53,23 @@ impl Broker {
             self.removals.on_update(key, now);
         }
         if let Some(update) = self.topics.get_mut(key).and_then(|topic| topic.set(value)) {
+            self.publish_soon(key, update);
+        }
+    }
+
+    pub(super) fn apply_append_event(&mut self, path: &Path, event: &time_series::Event) {
+        let Some(key) = self.topics.find(path.as_str()) else {
+            return;
+        };
+        let limits = crate::topic::time_series::Limits {
+            events_max: self.settings.series_events_max,
+            bytes_max: self.settings.series_bytes_max,
+        };
+        if let Some(now) = self.now {
+            self.removals.on_update(key, now);
+        }
+        let topic = self.topics.get_mut(key);
+        if let Some(update) = topic.and_then(|topic| topic.append(event, limits)) {
             self.publish_soon(key, update);
         }
     }
@@ -359,8 +378,15 @@ impl Outbox<'_> {
         let specification = &topic.kind.specification;
         let message = topic_message::subscription(topic.id, &topic.path, specification, version);
         port.push(Frame::new(&message, version));
-        if let Some(initial) = initial {
-            port.push(initial.frame(false, self.session.reception).clone());
+        let reception = self.session.reception;
+        match initial {
+            None => {}
+            // The events of a time series.
+            Some(initial) if !initial.parts().is_empty() && !self.session.takes_bursts() => {
+                let parts = initial.parts().iter().enumerate();
+                port.extend(parts.map(|(index, part)| part.frame(index > 0, reception).clone()));
+            }
+            Some(initial) => port.push(initial.frame(false, reception).clone()),
         }
     }
 }

@@ -17,12 +17,17 @@ use suffuse_proto::{
 };
 
 use super::{
-    roles, specification,
+    roles, specification, time_series,
     topic_control::{check_addition, create},
     topic_path,
 };
 use crate::{
-    Broker, broker::Answer, call::Caller, event::Change, security::PathPermission, topic::TopicKey,
+    Broker,
+    broker::Answer,
+    call::Caller,
+    event::Change,
+    security::PathPermission,
+    topic::{Topic, TopicKey},
     update,
 };
 
@@ -31,14 +36,10 @@ pub(crate) fn set_topic(
     caller: &Caller,
     request: SetTopicRequest,
 ) -> Answer<()> {
-    let target = Target::find(broker, caller, &request.path, request.topic_type)?;
+    let target = Target::find_any(broker, caller, &request.path, request.topic_type)?;
     update::check(broker, &target.path, &request.constraint)?;
     check_value(broker, target.key, &request.value)?;
-    broker.commit(Change::SetValue {
-        path: target.path,
-        value: request.value,
-        stream: None,
-    });
+    commit_value(broker, caller, target.path, request.value);
     Ok(())
 }
 
@@ -56,12 +57,26 @@ pub(crate) fn add_and_set_topic(
     let addition = Addition::check(broker, caller, &path, &specification, &constraint)?;
     addition.check_value(&value)?;
     let (path, result) = addition.commit(broker, caller);
+    commit_value(broker, caller, path, value);
+    Ok(result)
+}
+
+/// Sets the value of a topic, or appends it to a time series.
+fn commit_value(broker: &mut Broker, caller: &Caller, path: Path, value: Bytes) {
+    let topic = broker
+        .topics
+        .find(path.as_str())
+        .and_then(|key| broker.topics.get(key));
+    if topic.is_some_and(|topic| topic.series.is_some()) {
+        let timestamp = broker.wall_clock_millis();
+        time_series::append_value(broker, caller, path, value, timestamp);
+        return;
+    }
     broker.commit(Change::SetValue {
         path,
         value,
         stream: None,
     });
-    Ok(result)
 }
 
 pub(crate) fn apply_json_patch(
@@ -105,8 +120,23 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Finds the topic at a path. Who may not update learns of no topics.
+    /// Finds the topic at a path, which is not a time series: these take whole events only.
     pub(super) fn find(
+        broker: &Broker,
+        caller: &Caller,
+        path: &str,
+        topic_type: TopicType,
+    ) -> Answer<Self> {
+        let target = Self::find_any(broker, caller, path, topic_type)?;
+        let topic = broker.topics.get(target.key);
+        if topic.is_some_and(|topic| topic.series.is_some()) {
+            return Err(no_series());
+        }
+        Ok(target)
+    }
+
+    /// Finds the topic at a path. Who may not update learns of no topics.
+    fn find_any(
         broker: &Broker,
         caller: &Caller,
         path: &str,
@@ -159,15 +189,21 @@ impl Addition {
         })
     }
 
+    pub(super) fn is_series(&self) -> bool {
+        self.specification.topic_type == TopicType::TIME_SERIES
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
     pub(super) fn check_value(&self, value: &[u8]) -> Answer<()> {
-        if !self.specification.options().validate_values {
+        let options = self.specification.options();
+        if !options.validate_values {
             return Ok(());
         }
-        value::validate(self.specification.topic_type, value)
+        let value_type = options.event_type.unwrap_or(self.specification.topic_type);
+        value::validate(value_type, value)
             .map_err(|error| ErrorReason::UPDATE_FAILED.with(error.to_string()))
     }
 
@@ -180,7 +216,19 @@ impl Addition {
     }
 }
 
-fn require_update(broker: &Broker, caller: &Caller, key: TopicKey, path: &Path) -> Answer<()> {
+/// What update streams and patches of time series are refused with.
+pub(super) fn no_series() -> ErrorReason {
+    ErrorReason::INCOMPATIBLE_TOPIC.with(
+        "the topic is a time series, which has no update streams and patches: append events to it",
+    )
+}
+
+pub(super) fn require_update(
+    broker: &Broker,
+    caller: &Caller,
+    key: TopicKey,
+    path: &Path,
+) -> Answer<()> {
     if broker.may(caller.session, key, PathPermission::UpdateTopic) {
         return Ok(());
     }
@@ -188,13 +236,10 @@ fn require_update(broker: &Broker, caller: &Caller, key: TopicKey, path: &Path) 
 }
 
 fn check_type(broker: &Broker, key: TopicKey, given: TopicType) -> Answer<()> {
-    let expected = broker
-        .topics
-        .get(key)
-        .map(|topic| topic.kind.specification.topic_type);
+    let expected = broker.topics.get(key).map(Topic::value_type);
     match expected {
         Some(expected) if expected != given => Err(ErrorReason::INCOMPATIBLE_TOPIC.with(format!(
-            "the topic is of type {expected}, and the update is of type {given}"
+            "the topic takes values of type {expected}, and the update is of type {given}"
         ))),
         Some(_) | None => Ok(()),
     }

@@ -13,7 +13,7 @@ use suffuse_proto::{
     value::{cbor, delta},
 };
 
-use super::topic_update::{Addition, Target, check_value};
+use super::topic_update::{Addition, Target, check_value, no_series};
 use crate::{
     Broker,
     broker::Answer,
@@ -160,6 +160,9 @@ fn add(
     addition: Addition,
     value: Option<Bytes>,
 ) -> Answer<UpdateStreamAdded> {
+    if addition.is_series() {
+        return Err(no_series());
+    }
     check_room(broker, caller, addition.path())?;
     let (path, topic) = addition.commit(broker, caller);
     let created = open(broker, caller, &path, value)?;

@@ -173,6 +173,9 @@ fn set(
         Err(reason) if reason.code == ErrorReason::NO_SUCH_TOPIC.code => {
             Ok(v9::UpdateResult::MissingTopic)
         }
+        Err(reason) if reason.code == ErrorReason::INCOMPATIBLE_TOPIC.code => {
+            Ok(v9::UpdateResult::Incompatible)
+        }
         Err(reason) if reason.code == ErrorReason::UPDATE_FAILED.code => {
             Ok(v9::UpdateResult::Failed)
         }

@@ -19,7 +19,12 @@ const ADMINISTRATOR: Role = Role {
     name: "ADMINISTRATOR",
     includes: &["CLIENT_CONTROL", "TOPIC_CONTROL", "AUTHENTICATION_HANDLER"],
     global: &[ControlServer, ViewServer, ViewSecurity, ModifySecurity],
-    default: &[ExposeBranch],
+    default: &[
+        ExposeBranch,
+        QueryObsoleteTimeSeriesEvents,
+        EditTimeSeriesEvents,
+        EditOwnTimeSeriesEvents,
+    ],
     paths: &[(
         "Diffusion",
         &[ReadTopic, SelectTopic, ModifyTopic, UpdateTopic],

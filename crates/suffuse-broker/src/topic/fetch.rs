@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use suffuse_proto::{
     Codec as _, Path, Selector,
     path::cmp_paths,
@@ -206,19 +207,27 @@ fn collect(
 }
 
 fn fetched(topic: &Topic, request: &FetchRequest, properties_index: i32) -> FetchedTopic {
-    let size = topic
-        .value
-        .as_ref()
-        .map_or(0, |value| i32::try_from(value.len()).unwrap_or(i32::MAX));
     FetchedTopic {
         path: topic.path.as_str().to_owned(),
         topic_type: topic.kind.specification.topic_type,
         value: topic.value.clone().filter(|_| request.with_values),
         properties_index,
-        size: if request.with_sizes {
-            SizeInfo::Value(size)
-        } else {
-            SizeInfo::Absent
+        size: match request.with_sizes {
+            true => size(topic),
+            false => SizeInfo::Absent,
+        },
+    }
+}
+
+fn size(topic: &Topic) -> SizeInfo {
+    let number = |size| i32::try_from(size).unwrap_or(i32::MAX);
+    let last = number(topic.value.as_ref().map_or(0, Bytes::len));
+    match &topic.series {
+        None => SizeInfo::Value(last),
+        Some(series) => SizeInfo::TimeSeries {
+            last_event: last,
+            events: number(series.len()),
+            total: i64::try_from(series.payload_bytes()).unwrap_or(i64::MAX),
         },
     }
 }

@@ -31,7 +31,7 @@ pub struct Options {
     pub owner: Option<String>,
     /// When the topic is removed by itself.
     pub removal: Option<Arc<RemovalPolicy>>,
-    /// The type of the events of a time series.
+    /// The type of the events, if it is a time series.
     pub event_type: Option<TopicType>,
     /// Which events a time series keeps.
     pub retained_range: RangeExpression,
@@ -70,7 +70,8 @@ impl Options {
                 .and_then(|text| RemovalPolicy::parse(text).ok())
                 .map(Arc::new),
             event_type: lower(keys::TIME_SERIES_EVENT_VALUE_TYPE)
-                .and_then(|name| TopicType::from_data_type_name(&name)),
+                .and_then(|name| TopicType::from_data_type_name(&name))
+                .filter(|_| is_series),
             retained_range: text(keys::TIME_SERIES_RETAINED_RANGE)
                 .and_then(RangeExpression::parse)
                 .unwrap_or(RangeExpression::RETAINED_DEFAULT),

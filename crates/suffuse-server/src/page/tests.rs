@@ -173,6 +173,7 @@ fn values_are_json() {
     let topic = |path: &str, topic_type, value| PublicTopic {
         path: Path::parse(path).unwrap(),
         topic_type,
+        value_type: topic_type,
         value,
     };
     let found = [

@@ -96,7 +96,7 @@ fn entry(topic: &PublicTopic) -> Value {
         return entry;
     };
     match (bytes.len() <= VALUE_BYTES_MAX)
-        .then(|| shown(topic.topic_type, bytes))
+        .then(|| shown(topic.value_type, bytes))
         .flatten()
     {
         Some(value) => entry["value"] = value,
