@@ -4,6 +4,7 @@ import { holds, refusal, same } from '../lib/check.mjs';
 
 const ADDED = 0;
 const NO_SUCH_TOPIC = 9000;
+const NO_SUCH_EVENT = 9002;
 
 function listener(t, note) {
     return {
@@ -52,6 +53,55 @@ export const cases = {
         await admin.timeseries.edit('series', 1, 'zwei', string);
         const result = await admin.timeseries.rangeQuery().as(string).selectFrom('series');
         same(result.events.map(({ value }) => value), ['one', 'zwei', 'three'], 'the values');
+    },
+
+    async 'edits time series and queries the edits'(t) {
+        const admin = await t.connect('admin');
+        const string = t.diffusion.datatypes.string();
+        const properties = { TIME_SERIES_EVENT_VALUE_TYPE: 'string', TIME_SERIES_RETAINED_RANGE: 'limit 100' };
+        await admin.topics.add('series', t.topic('TIME_SERIES', properties));
+        for (const word of ['A', 'B', 'C']) await admin.timeseries.append('series', word, string);
+        const edit = await admin.timeseries.edit('series', 0, 'X', string);
+        same([edit.sequence, edit.author], [3, 'admin'], 'the edit');
+        await admin.timeseries.edit('series', 0, 'Y', string);
+        const other = admin.timeseries.edit('series', 3, 'Z', string);
+        same(await refusal(other, 'no event to edit'), NO_SUCH_EVENT, 'the reason');
+        const query = admin.timeseries.rangeQuery().as(string);
+        const ask = async range => {
+            const { events, selectedCount, isComplete } = await range.selectFrom('series');
+            return [events.map(({ sequence, value }) => `${sequence}${value}`).join(' '), Number(selectedCount), isComplete];
+        };
+        same(await ask(query), ['4Y 1B 2C', 3, true], 'the values');
+        same(await ask(query.limit(2)), ['1B 2C', 3, false], 'the last values');
+        same(await ask(query.fromLast(2).untilLast(1)), ['1B', 1, true], 'the last but one');
+        same(await ask(query.from(1).next(1)), ['1B', 1, true], 'one event from the second');
+        same(await ask(query.from(2).to(1)), ['1B 2C', 2, true], 'a range backwards');
+        same(await ask(query.fromStart().to(0)), ['4Y', 1, true], 'the first');
+        same(await ask(query.forEdits().allEdits()), ['0A 1B 2C 3X 4Y', 5, true], 'all edits');
+        same(await ask(query.forEdits().latestEdits()), ['0A 1B 2C 4Y', 4, true], 'the latest edits');
+        const edits = (await query.forEdits().from(0).to(0).selectFrom('series')).events;
+        same(edits.map(({ originalEvent }) => Number(originalEvent.sequence)), [0, 0, 0], 'the original events');
+        holds(edits[2].isEditEvent, 'the last event is an edit');
+    },
+
+    async 'subscribes to time series'(t) {
+        const admin = await t.connect('admin');
+        const string = t.diffusion.datatypes.string();
+        const { noted, note, reach } = notes();
+        const properties = { TIME_SERIES_EVENT_VALUE_TYPE: 'string', TIME_SERIES_SUBSCRIPTION_RANGE: 'limit 2' };
+        await admin.topics.add('series', t.topic('TIME_SERIES', properties));
+        const words = ['one', 'two', 'a word that is longer than the others, and comes', 'a word that is longer than the others, and came'];
+        for (const word of words.slice(0, 3)) await admin.timeseries.append('series', word, string);
+        const client = await t.connect('client');
+        client.addStream('series', t.diffusion.datatypes.timeseries(string))
+            .on('value', (path, specification, { sequence, author, value }) => note([Number(sequence), author, value]));
+        await client.select('series');
+        await reach(2);
+        await admin.timeseries.append('series', words[3], string);
+        await reach(3);
+        await admin.timeseries.edit('series', 0, 'uno', string);
+        await reach(4);
+        same(noted, [[1, 'admin', words[1]], [2, 'admin', words[2]], [3, 'admin', words[3]], [4, 'admin', 'uno']], 'the events');
     },
 
     async 'sends requests to a path'(t) {

@@ -317,6 +317,9 @@ async def time_series(t):
     await admin.topics.add_topic("series", series)
     events = [await admin.time_series.append("series", word, types.STRING) for word in ("one", "two")]
     same([event.sequence for event in events], [0, 1], "the events")
+    await admin.time_series.edit("series", 0, "uno", types.STRING)
+    found = await admin.time_series.range_query().as_(types.STRING).select_from("series")
+    same([event.value for event in found.events], ["uno", "two"], "the values")
 
 
 @case("sends requests to a path")

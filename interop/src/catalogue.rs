@@ -376,7 +376,9 @@ pub const CATALOGUE: &[Group] = &[
         title: "Larger features",
         features: &[
             Feature::new("derives topics by topic views", ONCE),
-            Feature::new("appends to and queries time series", WEBSOCKET),
+            Feature::new("appends to and queries time series", SCRIPTED),
+            Feature::new("edits time series and queries the edits", NODE),
+            Feature::new("subscribes to time series", NODE),
             Feature::new("sends requests to a path", WEBSOCKET),
             Feature::new("sends requests to a session", ONCE),
             Feature::new("is notified of topics", ONCE),

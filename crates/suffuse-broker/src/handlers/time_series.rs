@@ -93,7 +93,7 @@ pub(crate) fn edit(
         roles(broker, caller).require_path(PathPermission::EditTimeSeriesEvents, path.as_str())?;
     }
     check_value(topic, &request.value)?;
-    let metadata = next(series, broker.wall_clock_millis(), author);
+    let metadata = next(Some(series), broker.wall_clock_millis(), author);
     let event = Event::Edit {
         original,
         metadata: metadata.clone(),
@@ -148,7 +148,7 @@ pub(super) fn append_value(
     let author = author(broker, caller);
     let series = broker.topics.find(path.as_str());
     let series = series.and_then(|key| broker.topics.get(key)?.series.as_deref());
-    let metadata = next(series.unwrap_or(&TimeSeries::default()), timestamp, author);
+    let metadata = next(series, timestamp, author);
     let event = Event::Original {
         metadata: metadata.clone(),
         value,
@@ -158,10 +158,12 @@ pub(super) fn append_value(
 }
 
 /// Returns what identifies the next event. Its time is not before that of the last one.
-fn next(series: &TimeSeries, timestamp: i64, author: String) -> EventMetadata {
-    let last = series.last().map(|last| last.metadata().timestamp);
+fn next(series: Option<&TimeSeries>, timestamp: i64, author: String) -> EventMetadata {
+    let last = series
+        .and_then(TimeSeries::last)
+        .map(|last| last.metadata().timestamp);
     EventMetadata {
-        sequence: series.next_sequence(),
+        sequence: series.map_or(0, TimeSeries::next_sequence),
         timestamp: last.map_or(timestamp, |last| timestamp.max(last)),
         author,
     }

@@ -23,7 +23,6 @@ const ADMINISTRATOR: Role = Role {
         ExposeBranch,
         QueryObsoleteTimeSeriesEvents,
         EditTimeSeriesEvents,
-        EditOwnTimeSeriesEvents,
     ],
     paths: &[(
         "Diffusion",
@@ -44,7 +43,12 @@ pub(super) const PREDEFINED: &[Role] = &[
         name: "TOPIC_CONTROL",
         includes: &["CLIENT"],
         global: &[ReadTopicViews, ModifyTopicViews],
-        default: &[ModifyTopic, UpdateTopic, AcquireLock],
+        default: &[
+            ModifyTopic,
+            UpdateTopic,
+            AcquireLock,
+            EditOwnTimeSeriesEvents,
+        ],
         paths: &[],
     },
     Role {

@@ -26,6 +26,7 @@ mod session_properties;
 mod slow_readers;
 mod subscribing;
 mod tidy;
+mod time_series;
 mod unsupported;
 mod update_streams;
 mod updating;
