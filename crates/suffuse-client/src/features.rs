@@ -4,5 +4,6 @@ pub(crate) mod session_properties;
 mod topic_control;
 mod topic_update;
 pub(crate) mod topics;
+pub(crate) mod update_stream;
 
 pub use topic_control::AddResult;

@@ -99,6 +99,7 @@ pub use features::{
     AddResult,
     session_properties::Properties,
     topics::{Fetch, FetchResult, FetchedTopic, Topics},
+    update_stream::UpdateStream,
 };
 pub use machine::topics::UnsubscriptionReason;
 #[cfg(not(target_arch = "wasm32"))]

@@ -3,8 +3,11 @@
 use bytes::Bytes;
 use suffuse_proto::{
     Path, TopicSpecification, TopicType,
-    service::{AddAndSetTopic, SetTopic},
-    services::topic_update::{AddAndSetTopicRequest, SetTopicRequest, UpdateConstraint},
+    service::{AddAndSetTopic, ApplyJsonPatch, SetTopic},
+    services::topic_update::{
+        AddAndSetTopicRequest, ApplyJsonPatchRequest, PatchResult, SetTopicRequest,
+        UpdateConstraint,
+    },
 };
 
 use crate::{
@@ -60,6 +63,28 @@ impl Topics<'_> {
             constraint,
         };
         self.session.request::<SetTopic>(&request).await
+    }
+
+    /// Alters the value of a JSON topic by a JSON patch (RFC 6902), given as its text, if a constraint
+    /// holds. Returns the index of the first operation that failed: then nothing was altered.
+    ///
+    /// # Errors
+    /// When the text is no patch (error 9014), the topic has no value that can be patched (9015), there is
+    /// no such topic or it is no JSON topic, the constraint does not hold (9012), the session lacks a
+    /// permission, or it is closed.
+    pub async fn patch(
+        &self,
+        path: &str,
+        patch: &str,
+        constraint: UpdateConstraint,
+    ) -> Result<Option<i32>, RequestError> {
+        let request = ApplyJsonPatchRequest {
+            path: Path::parse(path)?.as_str().to_owned(),
+            patch: patch.to_owned(),
+            constraint,
+        };
+        let result = self.session.request::<ApplyJsonPatch>(&request).await?;
+        Ok((result != PatchResult::APPLIED).then_some(result.failed_operation))
     }
 
     /// Adds a topic, unless there is one with the same specification, and sets its value.

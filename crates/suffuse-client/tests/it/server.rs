@@ -80,6 +80,8 @@ over_each_transport! {
     topics_are_fetched_with_what_was_asked_for => fetch;
     what_the_server_refuses_has_a_code => refusals;
     constraints_guard_updates => constraints;
+    an_update_stream_sends_deltas_until_something_else_updates => update_streams;
+    a_patch_alters_a_value => patches;
     every_type_of_value_arrives => types;
     the_session_knows_its_properties => properties;
     closing_ends_everything => closing;
@@ -288,6 +290,57 @@ async fn refusals(_: &Server, session: &Session) {
         assert_eq!(error.code(), code, "{error}");
     }
     session.ping().await.unwrap();
+}
+
+async fn update_streams(_: &Server, session: &Session) {
+    let topics = session.topics();
+    topics.subscribe("a").await.unwrap();
+    let mut prices = topics.stream::<Json<Price>>("a").await.unwrap();
+    let always = || UpdateConstraint::Unconstrained;
+    let missing = topics.update_stream::<Json<Price>>("a", always()).await;
+    assert_eq!(missing.unwrap_err().code(), "SFX-R9000");
+    let specification = json().with("CONFLATION", "off");
+    let added = topics.add_and_update_stream::<Json<Price>>("a", specification, always());
+    let (mut stream, result) = added.await.unwrap();
+    assert_eq!(result, AddResult::Created);
+    for number in 0..200 {
+        let value = price(f64::from(number) + 0.5);
+        stream.set(&value).await.unwrap();
+        assert_eq!(prices.next().await.unwrap().value, Ok(value));
+    }
+    stream.check().await.unwrap();
+
+    topics.set("a", &price(1.5)).await.unwrap();
+    assert_eq!(stream.check().await.unwrap_err().code(), "SFX-R9013");
+    assert_eq!(
+        stream.set(&price(2.5)).await.unwrap_err().code(),
+        "SFX-R9013"
+    );
+    let mut stream = topics
+        .update_stream::<Json<Price>>("a", always())
+        .await
+        .unwrap();
+    stream.set(&price(3.5)).await.unwrap();
+    assert_eq!(prices.next().await.unwrap().value, Ok(price(1.5)));
+    assert_eq!(prices.next().await.unwrap().value, Ok(price(3.5)));
+}
+
+async fn patches(_: &Server, session: &Session) {
+    let topics = session.topics();
+    topics.add_and_set("a", json(), &price(1.5)).await.unwrap();
+    topics.subscribe("a").await.unwrap();
+    let mut prices = topics
+        .stream_of_subscribed::<Json<Price>>("a")
+        .await
+        .unwrap();
+    assert_eq!(prices.next().await.unwrap().value, Ok(price(1.5)));
+    let patch = |text: &'static str| topics.patch("a", text, UpdateConstraint::Unconstrained);
+    let applied = patch(r#"[{"op":"replace","path":"/bid","value":2.5}]"#);
+    assert_eq!(applied.await, Ok(None));
+    assert_eq!(prices.next().await.unwrap().value, Ok(price(2.5)));
+    let failing = patch(r#"[{"op":"test","path":"/bid","value":2.5},{"op":"remove","path":"/x"}]"#);
+    assert_eq!(failing.await, Ok(Some(1)));
+    assert_eq!(patch("[1]").await.unwrap_err().code(), "SFX-R9014");
 }
 
 async fn constraints(_: &Server, session: &Session) {
