@@ -29,8 +29,13 @@ pub(crate) struct DoctorArgs {
     /// The largest body that is sent
     #[arg(long, value_name = "SIZE", default_value = "2MiB", value_parser = parse::size)]
     pub(crate) size_limit: usize,
-    /// The origin of web pages that are to connect, such as https://www.example.com
-    #[arg(long, value_name = "ORIGIN", value_parser = parse::origin)]
+    /// The origin of web pages that are to connect
+    #[arg(
+        long,
+        value_name = "ORIGIN",
+        value_parser = parse::origin,
+        help = "The origin of web pages that are to connect, such as https://www.example.com"
+    )]
     pub(crate) origin: Option<String>,
     /// Only these checks, and those that they need
     #[arg(
