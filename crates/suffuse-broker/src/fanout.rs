@@ -137,7 +137,7 @@ impl Update {
 
     /// Visits the parts of a burst, and whether each is sent as delta: after the first the session has the
     /// previous value.
-    fn each_part(&self, as_delta: bool) -> impl Iterator<Item = (&Self, bool)> {
+    pub(crate) fn each_part(&self, as_delta: bool) -> impl Iterator<Item = (&Self, bool)> {
         let parts = self.parts.iter().enumerate();
         parts.map(move |(index, part)| (&**part, as_delta || index > 0))
     }
@@ -181,6 +181,28 @@ impl Update {
                 zlib.unwrap_or_else(|| self.frame(as_delta, Reception::Plain))
             }
         }
+    }
+
+    /// Returns the frames for a session that knows the topic under another id: nobody shares them.
+    pub(crate) fn frames_under(
+        &self,
+        alias: TopicId,
+        as_delta: bool,
+        reception: Reception,
+    ) -> impl Iterator<Item = Frame> {
+        // What nobody shares is not worth compressing.
+        let reception = match reception {
+            Reception::Plain | Reception::Zlib => Reception::Plain,
+            Reception::ByPath => Reception::ByPath,
+        };
+        let single = self.parts.is_empty().then_some((self, as_delta));
+        let updates = single.into_iter().chain(self.each_part(as_delta));
+        updates.map(move |(update, as_delta)| {
+            let is_delta = as_delta && update.delta.is_some();
+            let payload = update.payload(as_delta).clone();
+            let message = topic_message::data(alias, &update.path, payload, is_delta, reception);
+            Frame::new(&message, topic_message::frame_version(reception))
+        })
     }
 
     fn burst_frame(&self, as_delta: bool, reception: Reception) -> &Frame {

@@ -24,11 +24,13 @@ use crate::{
     update_stream::StreamInstance,
 };
 
+mod aliases;
 mod continuity;
 mod conversations;
 mod lifecycle;
 mod properties;
 
+pub(crate) use aliases::Aliases;
 pub(crate) use continuity::Continuity;
 pub(crate) use conversations::Conversations;
 pub(crate) use lifecycle::Phase;
@@ -80,6 +82,8 @@ pub(crate) struct Session {
     pub(crate) selections: Selections,
     pub(crate) topics: IndexSet<TopicKey>,
     pub(crate) update_streams: IndexSet<StreamInstance>,
+    /// Ids of topics that only this session has.
+    pub(crate) aliases: Aliases,
     pub(crate) conversations: Conversations,
     /// How many messages arrived, for a reconnection.
     pub(crate) received: u32,

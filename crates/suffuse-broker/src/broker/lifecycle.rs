@@ -184,6 +184,7 @@ impl Broker {
                 self.settings.recovery_bytes_max,
             ),
             continuity: Default::default(),
+            aliases: Default::default(),
         }
     }
 

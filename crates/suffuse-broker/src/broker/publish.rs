@@ -352,10 +352,11 @@ impl Outbox<'_> {
             Item::Frame(frame) => port.push(frame),
             Item::Series(frames) | Item::Again(frames) => port.extend(frames),
             Item::Update { update, as_delta } => {
-                port.push(update.frame(as_delta, self.session.reception).clone());
+                self.update(&update, as_delta, port);
             }
             Item::Announce(topic, id) => self.announce(topic, id, port),
             Item::Withdraw { topic, reason } => {
+                let topic = self.session.aliases.remove(topic);
                 let version = self.session.version;
                 let message = topic_message::unsubscription(topic, reason, version);
                 port.push(Frame::new(&message, version));
@@ -365,10 +366,18 @@ impl Outbox<'_> {
 
     /// Tells the session of a topic and of its value, unless that subscription has ended meanwhile.
     fn announce(&mut self, key: TopicKey, id: AnnouncementId, port: &mut Vec<Frame>) {
+        let fresh = self
+            .session
+            .aliases
+            .are_used()
+            .then(|| self.topics.fresh_id());
         let topic = self.topics.get_mut(key);
         let Some(topic) = topic.filter(|topic| topic.awaits_announcement(self.key, id)) else {
             return;
         };
+        if let Some(fresh) = fresh {
+            self.session.aliases.insert(topic.id, fresh);
+        }
         let initial = topic.initial();
         if let Some(subscriber) = topic.subscriber_mut(self.key) {
             subscriber.awaits = None;
@@ -376,17 +385,28 @@ impl Outbox<'_> {
         }
         let version = self.session.version;
         let specification = &topic.kind.specification;
-        let message = topic_message::subscription(topic.id, &topic.path, specification, version);
+        let message = topic_message::subscription(
+            fresh.unwrap_or(topic.id),
+            &topic.path,
+            specification,
+            version,
+        );
         port.push(Frame::new(&message, version));
+        if let Some(initial) = initial {
+            self.update(&initial, false, port);
+        }
+    }
+
+    /// Makes the frames of an update, or of the first events of a time series.
+    fn update(&self, update: &Update, as_delta: bool, port: &mut Vec<Frame>) {
         let reception = self.session.reception;
-        match initial {
-            None => {}
-            // The events of a time series.
-            Some(initial) if !initial.parts().is_empty() && !self.session.takes_bursts() => {
-                let parts = initial.parts().iter().enumerate();
-                port.extend(parts.map(|(index, part)| part.frame(index > 0, reception).clone()));
-            }
-            Some(initial) => port.push(initial.frame(false, reception).clone()),
+        if let Some(alias) = self.session.aliases.get(update.topic) {
+            port.extend(update.frames_under(alias, as_delta, reception));
+        } else if update.parts().is_empty() || self.session.takes_bursts() {
+            port.push(update.frame(as_delta, reception).clone());
+        } else {
+            let parts = update.each_part(as_delta);
+            port.extend(parts.map(|(part, as_delta)| part.frame(as_delta, reception).clone()));
         }
     }
 }

@@ -139,6 +139,9 @@ impl Broker {
         session.recovery.clear();
         session.conversations = Default::default();
         session.queue.clear();
+        if session.is_python() {
+            session.aliases.renew();
+        }
         for topic_key in &session.topics {
             let id = session.queue.next_announcement();
             if let Some(topic) = self.topics.get_mut(*topic_key) {

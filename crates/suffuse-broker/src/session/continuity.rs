@@ -83,7 +83,7 @@ impl Session {
         matches!(self.origin.client_type.as_str(), "WB" | "B")
     }
 
-    fn is_python(&self) -> bool {
+    pub(crate) fn is_python(&self) -> bool {
         self.origin.client_type == "PY"
     }
 }

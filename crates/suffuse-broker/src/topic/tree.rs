@@ -44,12 +44,16 @@ impl TopicTree {
         self.topics.get_mut(key.0 as usize)
     }
 
-    pub(crate) fn insert(&mut self, path: Path, specification: TopicSpecification) -> TopicKey {
+    /// Returns an id that no topic has had.
+    pub(crate) fn fresh_id(&mut self) -> TopicId {
         self.last_id = self.last_id.wrapping_add(1);
+        TopicId(self.last_id)
+    }
+
+    pub(crate) fn insert(&mut self, path: Path, specification: TopicSpecification) -> TopicKey {
+        let id = self.fresh_id();
         let kind = self.kind(specification);
-        let key = self
-            .topics
-            .insert(Topic::new(TopicId(self.last_id), path.clone(), kind));
+        let key = self.topics.insert(Topic::new(id, path.clone(), kind));
         let key = TopicKey(u32::try_from(key).expect("there are fewer than 2^32 topics"));
         self.paths.insert(path, key);
         key

@@ -7,6 +7,7 @@ use suffuse_proto::{
     Message, ResponseCode, SessionToken,
     handshake::Credentials,
     service::{FetchQuery, RemoveTopics, SetTopic, Subscribe, SystemPing, Unsubscribe, UserPing},
+    services::topics::UnsubscriptionReason,
 };
 use suffuse_test::{Client, Sim, fetch, json, remove, select, set, specification, string};
 
@@ -322,6 +323,52 @@ fn after_a_loss_ids_of_requests_are_new_again() {
     assert_eq!(bob.resume(), ANEW);
     bob.skip_all();
     assert!(ping(&mut bob).is_some());
+}
+
+#[test]
+fn python_is_told_of_its_topics_under_ids_that_it_never_had() {
+    let (sim, mut bob) = watching("PY");
+    bob.skip_all();
+    let mut ids = vec![bob.replica().find("a").expect("subscribed").0];
+    let mut last = json("0");
+    let mut control = sim.connect_as("control");
+    for round in 0..3 {
+        bob.lose();
+        assert_eq!(bob.resume(), ANEW);
+        let id = bob.expect_notice("a").topic;
+        assert!(!ids.contains(&id), "round {round}: {id:?} of {ids:?}");
+        ids.push(id);
+        bob.expect_value("a", &last);
+        let text = |number| {
+            json(&format!(
+                "[{round}, {number}, \"a text that does not change\"]"
+            ))
+        };
+        sim.set("a", text(1));
+        bob.skip_all();
+        assert_eq!(bob.view()["a"], Some(text(1)));
+        sim.set("a", text(2));
+        bob.expect_delta("a", text(2));
+        sim.batch(|| {
+            for number in 3..7 {
+                control.send::<SetTopic>(set("a", "json", text(number)));
+            }
+        });
+        for number in 3..7 {
+            bob.expect_delta("a", text(number));
+        }
+        bob.expect_nothing();
+        last = text(6);
+    }
+    control.skip_all();
+    control.ask::<RemoveTopics>(remove("a"));
+    bob.expect_unsubscription(
+        *ids.last().expect("subscribed"),
+        UnsubscriptionReason::Removed,
+    );
+    sim.add("a", specification("json"));
+    let id = bob.expect_notice("a").topic;
+    assert!(!ids.contains(&id), "{id:?} of {ids:?}");
 }
 
 #[test]
