@@ -86,8 +86,11 @@ pub(crate) fn builder(args: &ConnectionArgs) -> Result<Builder, Failure> {
         .attempt_timeout(args.timeout)
         .reconnect(Reconnect::within(args.reconnect_timeout))
         .on_event(|event| tell_recovery(&event));
-    if let Some(transports) = &args.transports {
-        builder = builder.transports(transports.iter().copied());
+    if let Some((transports, unknown)) = args.transports() {
+        for name in unknown {
+            output::note(format_args!("warning: {name}; it is left out"));
+        }
+        builder = builder.transports(transports);
     }
     if let Some(path) = &args.request_path {
         builder = builder.request_path(path);

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
-use suffuse_client::Transport;
+use suffuse_client::{Transport, TransportNameError};
 
 use super::parse;
 
@@ -19,8 +19,8 @@ pub(crate) struct ConnectionArgs {
     )]
     pub(crate) url: String,
     /// The transports to try, in this order: ws, polling [default: ws]
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse::transport)]
-    pub(crate) transports: Option<Vec<Transport>>,
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) transports: Option<Vec<String>>,
     /// The request path, instead of the one in the URL; ends in /diffusion
     #[arg(long = "path", value_name = "PATH")]
     pub(crate) request_path: Option<String>,
@@ -76,4 +76,21 @@ pub(crate) enum Output {
     Text,
     /// For programs: one JSON document, or one a line.
     Json,
+}
+
+impl ConnectionArgs {
+    /// Returns the transports to try, if there is a list, and the names in it that are none. As in the published
+    /// clients these are left out (spec: connection §8.1).
+    pub(crate) fn transports(&self) -> Option<(Vec<Transport>, Vec<TransportNameError>)> {
+        let names = self.transports.as_ref()?.iter().map(|name| name.trim());
+        let parsed = names.filter(|name| !name.is_empty()).map(str::parse);
+        let (mut known, mut unknown) = (Vec::new(), Vec::new());
+        for transport in parsed {
+            match transport {
+                Ok(transport) => known.push(transport),
+                Err(error) => unknown.push(error),
+            }
+        }
+        Some((known, unknown))
+    }
 }

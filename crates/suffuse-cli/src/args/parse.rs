@@ -2,7 +2,6 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use suffuse_client::Transport;
 use suffuse_proto::{Path, Selector, TopicType};
 
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
@@ -20,12 +19,6 @@ pub(super) fn selector(text: &str) -> Result<Selector, String> {
 
 pub(super) fn path(text: &str) -> Result<Path, String> {
     Path::parse(text).map_err(|error| error.to_string())
-}
-
-pub(super) fn transport(text: &str) -> Result<Transport, String> {
-    text.trim()
-        .parse()
-        .map_err(|_| "expected ws or polling".to_owned())
 }
 
 pub(super) fn topic_type(text: &str) -> Result<TopicType, String> {

@@ -102,7 +102,6 @@ fn bad_command_lines_are_told_what_was_expected() {
         "watch ?a(",
         "watch $a",
         "watch a --values --stats",
-        "fetch a --transports ws,tcp",
         "fetch a --timeout 10",
         "fetch a --timeout 0s",
         "fetch a --reconnect-timeout 10",

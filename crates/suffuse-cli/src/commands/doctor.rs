@@ -260,7 +260,7 @@ fn is_over_either(check: Check) -> bool {
 /// Returns the checks that were asked for, with those that they need.
 fn wanted(args: &DoctorArgs) -> Vec<Check> {
     let mut skip = args.skip.clone();
-    if let Some(transports) = &args.connection.transports {
+    if let Some((transports, _)) = args.connection.transports() {
         let of = [
             (Transport::WebSocket, Check::Websocket),
             (Transport::HttpPolling, Check::Polling),

@@ -28,6 +28,26 @@ const FORBIDDEN: &str =
     "HTTP/1.1 403 Forbidden\r\nServer: squid/5.7\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 #[test]
+fn names_of_no_transport_are_left_out_with_a_warning() {
+    let server = Server::dev();
+    let cases = [
+        ("ws,tcp", 0, "`tcp` is not a transport"),
+        (
+            "carrier-pigeon, XHR",
+            0,
+            "`carrier-pigeon` is not a transport",
+        ),
+        ("tcp", 2, "SFX-C101"),
+        ("", 2, "SFX-C101"),
+    ];
+    for (list, code, told) in cases {
+        let ran = run(["connect", &server.url(), "--transports", list]);
+        assert_eq!(ran.code, code, "{list}: {ran:?}");
+        assert!(ran.stderr.contains(told), "{list}: {ran:?}");
+    }
+}
+
+#[test]
 fn a_connection_is_told() {
     let server = Server::dev();
     for transport in ["ws", "polling"] {
